@@ -1,0 +1,14 @@
+"""helixctl: AI model versions from registration to retirement, safely, from a folder in git."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["Registry", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Registry":
+        from helixctl.api import Registry
+
+        return Registry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

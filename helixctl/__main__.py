@@ -1,0 +1,24 @@
+"""The entry: answers --version and completion before anything else is imported, then hands over."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        from helixctl import __version__
+
+        print(f"helixctl {__version__}")  # noqa: T201
+        return 0
+    if arguments[:1] == ["__complete"]:
+        from helixctl.cli.words import answer
+
+        return answer(arguments[1:])
+    from helixctl.cli.app import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

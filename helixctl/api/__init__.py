@@ -1,0 +1,322 @@
+"""The public Python API: a registry, a method for each change or question. The command line calls the same.
+
+Changes return a `Result`; a denial by policy is a `Result` whose `decision` is not allowed, a refusal is a
+`HelixError`. Every change passes `gate.submit`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
+
+from helixctl import gate
+from helixctl.core import edit, record
+from helixctl.core import request as ask
+from helixctl.core.audit import Actor, Filter
+from helixctl.core.lifecycle import Action, Status
+from helixctl.core.names import Ref, parse_exact, parse_ref
+from helixctl.core.policy import Decision
+from helixctl.core.record import Record
+from helixctl.errors import Invalid, NotFound, Usage
+from helixctl.gate import Result
+from helixctl.storage import registry, tree
+
+if TYPE_CHECKING:
+    from helixctl.api.evaluation import Recorded, Report
+    from helixctl.api.inspection import Listing, ModelStatus
+    from helixctl.api.sweep import Swept
+    from helixctl.core.integrity import Verification
+
+
+class Terms(TypedDict, total=False):
+    """Conditions that every change takes.
+
+    `reason` says why; `expect` is a status of the version or the version now active, refused where it is another;
+    `overrides` are ids of overridable rules; with `dry_run` nothing is written; `actor` stands for the registry's.
+    """
+
+    reason: str | None
+    expect: str | None
+    overrides: tuple[str, ...]
+    dry_run: bool
+    actor: Actor
+
+
+def utc_now() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry, opened. `clock` and `random` are arguments so that the same inputs give the same bytes."""
+
+    store: registry.Store
+    actor: Actor
+    clock: Callable[[], datetime] = utc_now
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        actor: Actor | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> Registry:
+        """Open the registry at a path, or the nearest one at or above the working folder.
+
+        Raises:
+            NotFound: there is none.
+        """
+        root = tree.find_root(os.fspath(path) if path is not None else None, os.getcwd())
+        return cls(registry.Store(root, random), actor or Actor("python", "api", "api"), clock)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        actor: Actor | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> tuple[Registry, bool]:
+        """Make a folder a registry, and open it; the second value is False where it was one already.
+
+        Raises:
+            StorageRefused: the folder cannot be written.
+        """
+        root = os.path.abspath(os.fspath(path))
+        who = actor or Actor("python", "api", "api")
+        created = registry.create(root, name or os.path.basename(root) or "registry", who, clock(), random)
+        return cls(registry.Store(root, random), who, clock), created
+
+    def _request(self, act: ask.Act, terms: Terms) -> ask.Request:
+        return ask.Request(
+            act,
+            terms.get("actor", self.actor),
+            self.clock(),
+            _sane_reason(terms.get("reason")),
+            terms.get("expect"),
+            tuple(terms.get("overrides", ())),
+            terms.get("dry_run", False),
+        )
+
+    def _submit(self, act: ask.Act, terms: Terms) -> Result:
+        return gate.submit(self.store, self._request(act, terms))
+
+    def register(
+        self,
+        source: bytes | Mapping[str, Any],
+        *,
+        ref: str | None = None,
+        origin: str | None = None,
+        **terms: Unpack[Terms],
+    ) -> Result:
+        """Add a version, inactive, from TOML text or from the values of its specification.
+
+        Args:
+            ref: the version that the text must be of. origin: the name of the file it was read from, for refusals.
+
+        Raises:
+            Invalid: the specification is malformed. Duplicate: the version is there. Usage: `ref` names another.
+        """
+        raw = source if isinstance(source, bytes) else record.text_of(source)
+        try:
+            spec = record.decode_specification(raw)
+        except Invalid as error:
+            raise error.at(origin) if origin else error from None
+        named = Ref(spec["model"], spec["version"])
+        if ref is not None and parse_exact(ref) != named:
+            raise Usage(f"the file is of {named}, not of {ref}", hint=f"helixctl register {named} -f FILE")
+        tree.refuse_links(self.store.root, tree.path_of(named))
+        tree.refuse_near_names(self.store.root, named.model)
+        return self._submit(ask.Register(named, raw, spec), terms)
+
+    def update(self, ref: str, values: Mapping[str, Any], **terms: Unpack[Terms]) -> Result:
+        """Set values of a specification by dotted key; None removes one."""
+        for key in values:
+            edit.check_key(key)
+        return self._submit(ask.Update(_version(ref), values), terms)
+
+    def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """Take in a version file that was edited by hand above `[lifecycle]`."""
+        return self._submit(ask.Adopt(_version(ref)), terms)
+
+    def promote(self, ref: str, to: str, *, canary_weight: Decimal | None = None, **terms: Unpack[Terms]) -> Result:
+        """Bring a version to testing, canary or active."""
+        return self._submit(ask.Move(_version(ref), Status(to), canary_weight), terms)
+
+    def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
+        return self._submit(ask.Move(_version(ref), Status.ACTIVE), terms)
+
+    def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """Take a version out of testing, canary or service."""
+        return self._submit(ask.Move(_version(ref), Status.INACTIVE), terms)
+
+    def rollback(self, model: str, *, to: str | None = None, **terms: Unpack[Terms]) -> Result:
+        """Return a model to the version that served before; the version left behind is blocked."""
+        return self._submit(ask.Rollback(_model(model), to), terms)
+
+    def deprecate(
+        self,
+        ref: str,
+        *,
+        end_of_life: date | datetime | None = None,
+        grace_days: int | None = None,
+        replacement: str | None = None,
+        migration_guide: str | None = None,
+        allow_new_deployments: bool | None = None,
+        cancel: bool = False,
+        **terms: Unpack[Terms],
+    ) -> Result:
+        """Announce the end of a version in service, or cancel that."""
+        if replacement is not None:
+            parse_ref(replacement)
+        act = ask.Deprecate(
+            _version(ref), end_of_life, grace_days, replacement, migration_guide, allow_new_deployments, cancel
+        )
+        return self._submit(act, terms)
+
+    def retire(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """End a version for good; its file stays."""
+        return self._submit(ask.Retire(_version(ref)), terms)
+
+    def block(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """Bar a version from testing, canary and activation."""
+        return self._submit(ask.Block(_version(ref)), terms)
+
+    def unblock(self, ref: str, **terms: Unpack[Terms]) -> Result:
+        """Lift a block."""
+        return self._submit(ask.Block(_version(ref), blocked=False), terms)
+
+    def sweep(self, *, as_of: datetime | None = None, **terms: Unpack[Terms]) -> Swept:
+        """Warn of ends of life at hand, and retire what is past them."""
+        from helixctl.api.sweep import sweep
+
+        request = self._request(ask.Retire(Ref("sweep"), swept=True), terms)
+        return sweep(self.store, replace(request, at=as_of or request.at))
+
+    def check(self, ref: str, action: str) -> Decision:
+        """Return what policy would say to an action now, without writing."""
+        word = Action(action)
+        wanted = _model(ref) if word is Action.ROLLBACK else _version(ref)
+        act = _act_of(word, wanted)
+        request = self._request(act, {}) if act else None
+        if word is Action.ROLLBACK:
+            wanted = Ref(wanted.model, "previous")
+        return gate.check(self.store, word, request, wanted, self.clock())
+
+    def evaluate(
+        self, ref: str, sources: Sequence[str] = (), *, stdin: BinaryIO | None = None, **terms: Unpack[Terms]
+    ) -> Report:
+        """Judge recorded inferences, or those of files, globs and `-`, and store the result."""
+        from helixctl.api.evaluation import evaluate
+
+        found = self.show(ref)
+        return evaluate(self.store, self._request(ask.Adopt(found.ref), terms), found, sources, stdin)
+
+    def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
+        """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
+        from helixctl.api.evaluation import record_lines, source_of
+
+        found = self.show(ref)
+        return record_lines(self.store, self._request(ask.Adopt(found.ref), terms), found, source_of(inferences))
+
+    def show(self, ref: str) -> Record:
+        """Return one version.
+
+        Raises:
+            NotFound: it is not registered. Damaged: its file does not decode.
+        """
+        named = parse_ref(ref)
+        with self.store.reading() as still:
+            if named.version is not None and not named.is_alias:
+                return still.record(named)
+            now = still.snapshot(named.model, self.clock())
+            if not now.records:
+                raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
+            if named.version is None:
+                raise Usage(f"{ref} names no version", hint=f"write {named.model}@active or {named.model}@VERSION")
+            return now.record(now.resolve(named))
+
+    def rolling(self, ref: Ref) -> Mapping[str, Any] | None:
+        """Return the rolling metrics of recorded inferences as last refreshed, or None."""
+        from helixctl.storage import inferences
+
+        found: Mapping[str, Any] | None = (inferences.rolling(self.store.root, ref) or {}).get("summary")
+        return found
+
+    def list(self, model: str | None = None) -> Listing:
+        """Return all versions of a model, or of all models, and the files that cannot be read."""
+        from helixctl.api.inspection import listing
+
+        return listing(self.store, _model(model).model if model else None)
+
+    def status(self, model: str | None = None) -> tuple[ModelStatus, ...]:
+        """Return what serves, what is on its way, and what ends soon, by model."""
+        from helixctl.api.inspection import statuses
+
+        return statuses(self.store, self.clock(), _model(model).model if model else None)
+
+    def history(self, ref: str) -> Iterator[dict[str, Any]]:
+        """Yield the log's entries about a model or a version, oldest first."""
+        named = parse_ref(ref)
+        if named.is_alias:
+            named = self.show(ref).ref
+        return self.audit(Filter(model=named.model, version=named.version))
+
+    def audit(self, wanted: Filter = Filter()) -> Iterator[dict[str, Any]]:  # noqa: B008 - frozen
+        """Yield the log's entries that a filter wants, ascending by (seq, hash)."""
+        return self.store.entries(wanted)
+
+    def verify(self, *, log_only: bool = False) -> Verification:
+        """Check the log, and unless `log_only` every file against it."""
+        from helixctl.storage import verification
+
+        with self.store.reading() as still:
+            return verification.verify_log(still) if log_only else verification.verify(still)
+
+
+def _version(text: str) -> Ref:
+    ref = parse_ref(text)
+    if ref.version is None:
+        raise Usage(f"{text} names no version", hint=f"write {text}@VERSION, or {text}@latest")
+    return ref
+
+
+def _model(text: str) -> Ref:
+    ref = parse_ref(text)
+    if ref.version is not None:
+        raise Usage(f"{text} names a version, where a model is wanted", hint=f"write {ref.model}")
+    return ref
+
+
+def _act_of(action: Action, ref: Ref) -> ask.Act | None:
+    match action:
+        case Action.TESTING | Action.CANARY:
+            return ask.Move(ref, Status(action))
+        case Action.ACTIVATE:
+            return ask.Move(ref, Status.ACTIVE)
+        case Action.DEACTIVATE:
+            return ask.Move(ref, Status.INACTIVE)
+        case Action.ROLLBACK:
+            return ask.Rollback(ref)
+        case Action.DEPRECATE:
+            return ask.Deprecate(ref)
+        case Action.RETIRE:
+            return ask.Retire(ref)
+        case _:
+            return None
+
+
+def _sane_reason(reason: str | None) -> str | None:
+    if reason is not None and len(reason) > record.MAX_REASON:
+        raise Invalid(f"a reason of {len(reason)} characters, at most {record.MAX_REASON}", hint="shorten it")
+    return reason or None

@@ -1,0 +1,194 @@
+"""Evaluate a version on its inferences, and record inferences as they come."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+from typing import Any, BinaryIO, cast
+
+from helixctl.core import request as ask
+from helixctl.core import stats as statistics
+from helixctl.core.judge import Evaluation, Thresholds, judge
+from helixctl.core.lifecycle import IN_SERVICE
+from helixctl.core.names import Ref
+from helixctl.core.record import Record
+from helixctl.core.settings import Settings
+from helixctl.core.times import short
+from helixctl.engines import MAX_REPORTED, Malformed, Reduction, Source, Subject, engine, find_sources
+from helixctl.engines.python import read_lines
+from helixctl.engines.readers.native import write
+from helixctl.errors import Invalid
+from helixctl.gate import Result, submit
+from helixctl.storage import inferences
+from helixctl.storage.registry import Store
+
+NAMED = 5
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation, and what storing it did."""
+
+    ref: Ref
+    evaluation: Evaluation
+    result: Result
+    malformed: tuple[Malformed, ...] = ()
+    malformed_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many inferences were recorded, which lines were not, and the rolling verdict where it was refreshed."""
+
+    ref: Ref
+    recorded: int
+    malformed: tuple[Malformed, ...] = ()
+    malformed_count: int = 0
+    refreshed: Evaluation | None = None
+    result: Result | None = None
+
+
+def thresholds_of(record: Record, settings: Settings) -> Thresholds:
+    """Return the thresholds that judge a version: the registry's, overridden by its own."""
+    own = record.spec.get("thresholds", {})
+    return Thresholds(
+        max_error_rate=own.get("max_error_rate", settings.max_error_rate),
+        min_success_rate=own.get("min_success_rate", settings.min_success_rate),
+        max_latency_ms=own.get("max_latency_ms", settings.max_latency_ms),
+        min_confidence=own.get("min_confidence", settings.min_confidence),
+        min_samples=own.get("min_samples", settings.min_samples),
+        warn=frozenset(settings.warn),
+        enforce=settings.enforce,
+        confidence_required="min_confidence" in own,
+    )
+
+
+def subject_of(record: Record) -> Subject:
+    """Return what an engine needs to know of a version."""
+    prices = record.spec.get("cost", {})
+    return Subject(record.ref.model, record.version, prices.get("input_per_mtok"), prices.get("output_per_mtok"))
+
+
+def evaluate(
+    store: Store, request: ask.Request, record: Record, patterns: Sequence[str], stdin: BinaryIO | None
+) -> Report:
+    """Reduce the inferences, judge them, and store the result through the gate.
+
+    Args:
+        request: the envelope; its act names the version.
+        patterns: files, globs, `-`; none means what was recorded.
+
+    Raises:
+        Invalid: more malformed lines than `max_malformed`; nothing is written.
+        NotFound, StorageRefused: a source cannot be read.
+    """
+    settings = store.settings()
+    sources = find_sources(patterns, stdin) if patterns else _recorded(store, record.ref)
+    reduction = engine("python")(sources, subject_of(record))
+    _refuse_malformed(reduction, settings.max_malformed)
+    evaluation = judge(reduction.stats, thresholds_of(record, settings))
+    metrics = {
+        "evaluated_at": request.at,
+        **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
+        **evaluation.as_metrics(),
+        "source": "files" if patterns else "recorded",
+    }
+    act = ask.Evaluate(record.ref, metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest)
+    envelope = ask.Request(act, request.actor, request.at, request.reason, request.expect, (), request.dry_run)
+    result = submit(store, envelope)
+    return Report(record.ref, evaluation, result, reduction.malformed, reduction.malformed_count)
+
+
+def _recorded(store: Store, ref: Ref) -> tuple[Source, ...]:
+    return tuple(Source(path) for path in inferences.files(store.root, ref))
+
+
+def violated(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the names of the thresholds that are violated."""
+    return tuple(one.name for one in evaluation.thresholds if one.outcome == "violated")
+
+
+def _refuse_malformed(reduction: Reduction, most: int) -> None:
+    if reduction.malformed_count <= most:
+        return
+    named = "; ".join(f"{bad.source}:{bad.line}: {bad.why}" for bad in reduction.malformed[:NAMED])
+    more = f"; and {reduction.malformed_count - NAMED} more" if reduction.malformed_count > NAMED else ""
+    raise Invalid(
+        f"{reduction.malformed_count} malformed lines, at most {most} allowed: {named}{more}",
+        hint="correct the lines, or raise evaluation.max_malformed in helix.toml",
+    )
+
+
+def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:
+    """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
+    if not isinstance(given, Iterable) or hasattr(given, "readline"):
+        return Source("-", cast(BinaryIO, given))
+    lines = (
+        json.dumps({key: value for key, value in one.items() if value is not None or key == "latency_ms"})
+        for one in given
+    )
+    return Source("inferences", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+
+
+def record_lines(store: Store, request: ask.Request, record: Record, source: Source) -> Recorded:
+    """Append the inferences of a stream to the version's files, and refresh the rolling metrics when it is time.
+
+    Unknown fields and the text of errors are not kept; a line without a time gets the request's.
+
+    Raises:
+        StorageRefused: a file cannot be written; lines before that are kept.
+    """
+    recorded = malformed_count = 0
+    malformed: list[Malformed] = []
+    for chunk in _batched(read_lines(source, subject_of(record)), CHUNK):
+        lines: dict[str, list[bytes]] = {}
+        for found in chunk:
+            if isinstance(found, Malformed):
+                malformed_count += 1
+                malformed += [found] if len(malformed) < MAX_REPORTED else []
+                continue
+            timed = found if found.at else found._replace(at=request.at)
+            lines.setdefault(f"{timed.at:%Y-%m-%d}", []).append(write(timed))
+            recorded += 1
+        if not request.dry_run:
+            inferences.append(store.root, record.ref, {day: b"".join(kept) for day, kept in lines.items()})
+    refreshed, result = (None, None) if request.dry_run else _refresh(store, request, record)
+    return Recorded(record.ref, recorded, tuple(malformed), malformed_count, refreshed, result)
+
+
+def _batched(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(found)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evaluation | None, Result | None]:
+    settings, ref = store.settings(), record.ref
+    known = inferences.rolling(store.root, ref) or {}
+    fresh = inferences.tails(store.root, ref, known.get("offsets", {}))
+    if sum(data.count(b"\n") for data in fresh.values()) < settings.metrics_update_interval:
+        return None, None
+    sources = [Source(name, io.BytesIO(data)) for name, data in fresh.items()]
+    added = engine("python")(sources, subject_of(record)).stats
+    stats = statistics.decode(known["stats"].encode()).merge(added) if known else added
+    evaluation = judge(stats, thresholds_of(record, settings))
+    before = known.get("summary", {})
+    newly = tuple(name for name in violated(evaluation) if name not in before.get("violated", ()))
+    degraded = evaluation.verdict == "failed" != before.get("verdict") and record.status in IN_SERVICE
+    act = ask.Observe(ref, str(evaluation.verdict), evaluation.samples, newly, degraded, stats.digest())
+    result = submit(store, replace(request, act=act))
+    offsets = {**known.get("offsets", {})}
+    offsets |= {name: offsets.get(name, 0) + len(data) for name, data in fresh.items()}
+    summary = {"refreshed_at": short(request.at), "violated": list(violated(evaluation)), **_plain(evaluation)}
+    inferences.keep_rolling(store.root, ref, {"offsets": offsets, "stats": stats.encode().decode(), "summary": summary})
+    return evaluation, result
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    metrics = evaluation.as_metrics()
+    return {key: float(value) if isinstance(value, Decimal) else value for key, value in metrics.items()}

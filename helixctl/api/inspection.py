@@ -1,0 +1,110 @@
+"""Lists and the state of each model at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from helixctl.core.lifecycle import Status
+from helixctl.core.planning import order_of
+from helixctl.core.record import Record
+from helixctl.errors import HelixError, NotFound
+from helixctl.storage import inferences
+from helixctl.storage.registry import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Versions ascending by model and precedence, and what could not be read."""
+
+    records: tuple[Record, ...]
+    broken: tuple[HelixError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A version that is not retired and ends within the warning time, or has ended."""
+
+    version: str
+    status: str
+    end_of_life: datetime
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model at a glance. `previous` is what a rollback would restore; `rolling` is as last refreshed."""
+
+    model: str
+    active: str | None
+    canary: str | None
+    previous: str | None
+    counts: Mapping[str, int]
+    blocked: tuple[str, ...]
+    ending: tuple[Ending, ...]
+    rolling: Mapping[str, Any] | None
+    broken: tuple[HelixError, ...]
+
+
+def listing(store: Store, model: str | None) -> Listing:
+    """Return the versions of one model or of all.
+
+    Raises:
+        NotFound: the one model has none.
+    """
+    with store.reading() as still:
+        models = [model] if model else still.models()
+        found = [one for name in models for one in still.records(name)]
+    if model and not found:
+        raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
+    records = [one for one in found if isinstance(one, Record)]
+    broken = [one for one in found if isinstance(one, HelixError)]
+    return Listing(tuple(sorted(records, key=order_of)), tuple(broken))
+
+
+def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus, ...]:
+    """Return each model, or the one asked for, at a glance.
+
+    Raises:
+        NotFound: the one model has no version.
+    """
+    with store.reading() as still:
+        names = [model] if model else still.models()
+        found = tuple(_status(still, name, at) for name in names)
+    if model and not found[0].counts and not found[0].broken:
+        raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
+    return found
+
+
+def _status(store: Store, model: str, at: datetime) -> ModelStatus:
+    loaded = list(store.records(model))
+    records = sorted((one for one in loaded if isinstance(one, Record)), key=order_of)
+    broken = tuple(one for one in loaded if isinstance(one, HelixError))
+    previous = None
+    if not broken:
+        try:
+            previous = store.snapshot(model, at).restorable().version
+        except HelixError:
+            previous = None
+    active = next((one for one in records if one.status is Status.ACTIVE), None)
+    return ModelStatus(
+        model,
+        active.version if active else None,
+        next((one.version for one in records if one.status is Status.CANARY), None),
+        previous,
+        {str(status): n for status in Status if (n := sum(one.status is status for one in records))},
+        tuple(one.version for one in records if one.blocked),
+        tuple(_endings(records, at, max(store.settings().eol_warning_days, default=30))),
+        (inferences.rolling(store.root, active.ref) or {}).get("summary") if active else None,
+        broken,
+    )
+
+
+def _endings(records: list[Record], at: datetime, days: int) -> list[Ending]:
+    return [
+        Ending(one.version, one.status, ends, (ends - at).days)
+        for one in records
+        if one.status is not Status.RETIRED and (ends := one.end_of_life) and ends - at <= timedelta(days=days)
+    ]

@@ -1,0 +1,130 @@
+"""The sweep: warn of ends of life at hand, once each, and retire what is past them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from helixctl.core import request as ask
+from helixctl.core import times
+from helixctl.core.audit import Filter
+from helixctl.core.lifecycle import Status
+from helixctl.core.record import Record
+from helixctl.core.settings import Settings
+from helixctl.errors import HelixError
+from helixctl.gate import Result, submit
+from helixctl.storage.registry import Store
+
+Mark = tuple[str, str, str, int]
+"""A warning that was given: model, version, end of life, days before it (0: past)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A version whose end of life is at hand or past while it serves."""
+
+    model: str
+    version: str
+    end_of_life: datetime
+    days: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: a result for each change, the warnings it gave, and what it could not read."""
+
+    as_of: datetime
+    dry_run: bool
+    results: tuple[Result, ...]
+    warned: tuple[Warned, ...]
+    broken: tuple[HelixError, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """True where policy denied nothing."""
+        return all(result.allowed for result in self.results)
+
+
+def sweep(store: Store, request: ask.Request) -> Swept:
+    """Warn and retire as the settings say; running it again does nothing more.
+
+    Args:
+        request: the envelope; its `at` is the time to sweep as of.
+
+    Raises:
+        HelixError: settings or policies do not load, or the log is broken.
+    """
+    settings = store.settings()
+    records, broken = _records(store)
+    marks = _marks(store)
+    results, warned = [], []
+    for record in records:
+        ends = record.end_of_life
+        if ends is None or record.status is Status.RETIRED:
+            continue
+        act = _act(record, ends, request.at, settings, records)
+        if isinstance(act, ask.Warn):
+            if (record.ref.model, record.version, times.short(ends), act.days) in marks:
+                continue
+            warned.append(Warned(record.ref.model, record.version, ends, act.days, record.status))
+        if act is not None:
+            results.append(submit(store, _envelope(request, act, record)))
+    return Swept(request.at, request.dry_run, tuple(results), tuple(warned), tuple(broken))
+
+
+def _records(store: Store) -> tuple[list[Record], list[HelixError]]:
+    found: list[Record] = []
+    broken: list[HelixError] = []
+    with store.reading() as still:
+        for model in still.models():
+            loaded = list(still.records(model))
+            troubles = [one for one in loaded if isinstance(one, HelixError)]
+            broken += troubles
+            found += [] if troubles else [one for one in loaded if isinstance(one, Record)]
+    return found, broken
+
+
+def _marks(store: Store) -> set[Mark]:
+    wanted = Filter(actions=("eol.warned",), outcome="success")
+    return {
+        (entry["model"], entry["version"], entry["data"]["end_of_life"], entry["data"]["days"])
+        for entry in store.entries(wanted)
+    }
+
+
+def _act(record: Record, ends: datetime, at: datetime, settings: Settings, records: list[Record]) -> ask.Act | None:
+    left = ends - at
+    if left > timedelta(0):
+        due = [days for days in settings.eol_warning_days if left <= timedelta(days=days)]
+        return ask.Warn(record.ref, ends, min(due)) if due else None
+    if record.status is Status.ACTIVE and not settings.retire_active:
+        return ask.Warn(record.ref, ends, 0)
+    if not settings.retire_at_eol or _is_fallback(record, at, records):
+        return None
+    return ask.Retire(record.ref, swept=True)
+
+
+def _is_fallback(record: Record, at: datetime, records: list[Record]) -> bool:
+    """Tell whether it is what a rollback of the active version restores, and ends only by an activation's date."""
+    binding = record.binding_end_of_life
+    if binding is not None and binding <= at:
+        return False
+    return any(
+        other.status is Status.ACTIVE
+        and other.ref.model == record.ref.model
+        and _previous(other, records) == record.version
+        for other in records
+    )
+
+
+def _previous(active: Record, records: list[Record]) -> str | None:
+    version = active.lifecycle.get("previous")
+    return str(version) if version else None
+
+
+def _envelope(request: ask.Request, act: ask.Act, record: Record) -> ask.Request:
+    in_service = isinstance(act, ask.Retire) and record.status in (Status.ACTIVE, Status.CANARY)
+    overrides = ("retire-in-service",) if in_service else ()
+    reason = request.reason or ("its end of life has come, and it served until then" if in_service else None)
+    return replace(request, act=act, reason=reason, overrides=overrides)

@@ -1,0 +1,1 @@
+"""The edge to the terminal: options, sessions, rendering."""

@@ -1,0 +1,222 @@
+"""The command tree, built so that a run imports one command only; and the one place that prints errors and exits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
+
+import typer
+from typer import core, main
+from typer.models import CommandInfo
+
+from helixctl.cli import errors
+from helixctl.cli.session import Session, World
+from helixctl.errors import HelixError
+
+PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole registry")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command: the module it lives in, the panel it is listed under, what it is for, and its formats."""
+
+    module: str
+    panel: str
+    summary: str
+    writes: bool = False
+    formats: tuple[str, ...] = ("text", "json")
+
+
+COMMANDS: dict[str, Entry] = {
+    "init": Entry("init", "set up", "Make a folder a registry.", writes=True),
+    "demo": Entry("demo", "set up", "Carry a sample registry through the whole lifecycle.", formats=("text",)),
+    "completion": Entry("completion", "set up", "Print the completion script of a shell.", formats=("text",)),
+    "register": Entry("register", "lifecycle", "Add a version, inactive.", writes=True),
+    "update": Entry("update", "lifecycle", "Change values of a version's specification.", writes=True),
+    "promote": Entry("promote", "lifecycle", "Bring a version to testing, canary or active.", writes=True),
+    "activate": Entry("activate", "lifecycle", "Put a version in service.", writes=True),
+    "deactivate": Entry("deactivate", "lifecycle", "Take a version out of testing, canary or service.", writes=True),
+    "rollback": Entry("rollback", "lifecycle", "Return a model to the version that served before.", writes=True),
+    "deprecate": Entry("deprecate", "lifecycle", "Announce the end of a version, or cancel that.", writes=True),
+    "retire": Entry("retire", "lifecycle", "End a version for good.", writes=True),
+    "block": Entry("block", "lifecycle", "Bar a version from testing, canary and activation.", writes=True),
+    "unblock": Entry("unblock", "lifecycle", "Lift a block.", writes=True),
+    "adopt": Entry("adopt", "lifecycle", "Take in a version file that was edited by hand.", writes=True),
+    "sweep": Entry("sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", writes=True),
+    "check": Entry("check", "gate", "Ask policy about a change, without making it."),
+    "record": Entry("record", "evaluate", "Record inferences of a version.", writes=True),
+    "evaluate": Entry("evaluate", "evaluate", "Judge a version by its inferences.", writes=True),
+    "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
+    "show": Entry("show", "inspect", "Show one version."),
+    "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
+    "history": Entry(
+        "history", "inspect", "Tell what happened to a model or a version.", formats=("text", "json", "ndjson", "csv")
+    ),
+    "audit": Entry("audit", "audit", "Read, export and verify the audit log."),
+    "verify": Entry("verify", "whole registry", "Check the log, and every file against it."),
+}
+AUDIT: dict[str, Entry] = {
+    "log": Entry("audit_log", "audit", "Read the log, newest first.", formats=("text", "json", "ndjson", "csv")),
+    "export": Entry("audit_export", "audit", "Export the log, oldest first.", formats=("ndjson", "json", "csv")),
+    "verify": Entry("audit_verify", "audit", "Check hashes, links and order of the log."),
+}
+GROUPS = {"audit": AUDIT}
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _shared(entry: Entry) -> list[core.TyperOption]:
+    """Return the options that every command takes, and those that every change takes."""
+
+    def option(*names: str, **rest: Any) -> core.TyperOption:
+        return core.TyperOption(param_decls=list(names), **rest)
+
+    text = {"type": str}
+    formats = "|".join(entry.formats)
+    options = [
+        option(
+            "-C",
+            "--registry",
+            metavar="DIR",
+            help="The registry. Default: HELIX_REGISTRY, or the nearest folder above.",
+            **text,
+        ),
+        option("-o", "--output", metavar="FORMAT", default=entry.formats[0], help=f"One of {formats}.", **text),
+        option("--fields", metavar="A,B", help="Only these fields.", **text),
+        option("-q", "--quiet", is_flag=True, default=False, help="No warnings."),
+        option("-v", "--verbose", is_flag=True, default=False, help="More detail."),
+        option("--color", metavar="WHEN", default="auto", help="auto, always or never.", **text),
+        option("--no-input", is_flag=True, default=False, help="Never ask."),
+    ]
+    if entry.writes:
+        options += [
+            option("--reason", metavar="TEXT", help="Why; kept in the log.", **text),
+            option("--actor", metavar="NAME", help="Who. Default: HELIX_ACTOR, CI, git, the system.", **text),
+            option(
+                "--expect",
+                metavar="STATUS|VERSION",
+                help="Refuse unless the version has this status, or this version is active.",
+                **text,
+            ),
+            option("--dry-run", is_flag=True, default=False, help="Say what would happen; write nothing."),
+            option(
+                "--override",
+                metavar="RULE",
+                multiple=True,
+                help="Set an overridable rule aside; needs --reason.",
+                **text,
+            ),
+        ]
+    return options
+
+
+class Command(core.TyperCommand):
+    """A command with the shared options; their values become the session that the command is given."""
+
+    entry: Entry
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command with a session in `ctx.obj`."""
+        names = {option.name for option in _shared(self.entry)}
+        shared = {name: ctx.params.pop(name) for name in list(ctx.params) if name in names}
+        terms = {name: shared.pop(name, None) for name in ("reason", "actor", "expect", "dry_run", "override")}
+        _one_of(ctx, "output", shared["output"], self.entry.formats)
+        _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
+        ctx.obj = Session(ctx.find_object(World), **shared, terms=terms)
+        return super().invoke(ctx)
+
+
+def _one_of(ctx: Any, name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        ctx.fail(f"--{name} {value!a} is none of {', '.join(choices)}")
+
+
+class LazyGroup(core.TyperGroup):
+    """A group whose commands are imported when they are run; help and suggestions need the table only."""
+
+    table: dict[str, Entry] = COMMANDS
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, in the table's order."""
+        return list(self.table)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, imported now, or None."""
+        entry = self.table.get(cmd_name)
+        if entry is None:
+            return None
+        return group(cmd_name, GROUPS[cmd_name]) if cmd_name in GROUPS else command(cmd_name, entry)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, with a suggestion where it is misspelt."""
+        self.commands = cast(Any, dict.fromkeys(self.table))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by panel."""
+        for panel in PANELS:
+            rows = [(name, entry.summary) for name, entry in self.table.items() if entry.panel == panel]
+            if rows:
+                with formatter.section(panel.capitalize()):
+                    formatter.write_dl(rows)
+
+
+def command(name: str, entry: Entry) -> Command:
+    """Import a command and return it with its shared options."""
+    module = import_module(f"helixctl.cli.commands.{entry.module}")
+    info = CommandInfo(name=name, cls=Command, callback=module.run, short_help=entry.summary, context_settings=SETTINGS)
+    built = main.get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+    assert isinstance(built, Command)
+    built.entry = entry
+    built.params += _shared(entry)
+    return built
+
+
+def group(name: str, table: dict[str, Entry]) -> LazyGroup:
+    """Return a group over a table of commands."""
+    built = LazyGroup(name=name, help=COMMANDS[name].summary, context_settings=SETTINGS, rich_markup_mode=None)
+    built.table = table
+    return built
+
+
+def tree() -> LazyGroup:
+    """Return the whole command tree."""
+    from helixctl import __doc__ as purpose
+
+    help_ = f"{purpose}\n\n\b\nExamples:\n{EXAMPLES}"
+    return LazyGroup(name="helixctl", help=help_, epilog=EPILOG, context_settings=SETTINGS, rich_markup_mode=None)
+
+
+EXAMPLES = """\
+  helixctl demo                                  see the whole lifecycle run
+  helixctl init --with-defaults                  start a registry here
+  helixctl check my-model@2.0.0 --for activate   gate a deployment in CI
+  helixctl rollback my-model                     return to the version before"""
+EPILOG = """\
+\b
+Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
+  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141.
+helixctl --version prints the version."""
+
+
+def run(arguments: list[str], world: World | None = None) -> int:
+    """Run a command line and return its exit code; nothing below prints an error or exits."""
+    here = world or World.real()
+    for stream in (here.stdout, here.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = tree().main(args=arguments, prog_name="helixctl", standalone_mode=False, obj=here)
+        here.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except HelixError as error:
+        return errors.refused(here, arguments, error)
+    except typer.TyperException as error:
+        return errors.misused(here, arguments, error)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        errors.silence()
+        return 141
+    except Exception as error:  # noqa: BLE001 - the edge: whatever is left is a bug
+        return errors.failed(here, arguments, error)

@@ -1,0 +1,1 @@
+"""One file a command: its options with help, one call of the API, one rendering."""

@@ -1,0 +1,27 @@
+"""helixctl history."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def run(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="MODEL or MODEL@VERSION.")],
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most this many entries.")] = None,
+) -> None:
+    """Tell what happened to a model or a version, newest first.
+
+    \b
+    Examples:
+      helixctl history my-model
+      helixctl history my-model@2.0.0 -o json | jq '.entries[].action'
+
+    Exit codes: 0 told, 4 the log knows no such model or version, 6 the log is broken.
+    """
+    from helixctl.cli.render.data import Entries
+
+    session = ctx.obj
+    session.emit(Entries.newest(session.open().history(ref), limit, about=ref))

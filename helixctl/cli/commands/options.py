@@ -1,0 +1,19 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Ref = Annotated[str, typer.Argument(metavar="REF", help="MODEL@VERSION, or MODEL@active|canary|latest|previous.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model id, such as openai/gpt-4o.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A value by dotted key, such as cost.tier=premium."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="From this RFC 3339 time, date, or 7d ago on.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]

@@ -1,0 +1,22 @@
+"""Text of options to values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from helixctl.core import times
+from helixctl.errors import Usage
+
+
+def moment(text: str | None, option: str, now: datetime | None = None) -> datetime | None:
+    """Return the instant that an option names; with `now`, a duration such as 7d means that long ago.
+
+    Raises:
+        Usage: it names none.
+    """
+    if text is None:
+        return None
+    try:
+        return times.parse_instant(text) if now is None else times.parse_moment(text, now)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}", hint="write 2026-10-23 or 2026-10-23T08:00:00Z") from None

@@ -1,0 +1,26 @@
+"""helixctl show."""
+
+from __future__ import annotations
+
+import typer
+
+from helixctl.cli.commands.options import Ref
+
+
+def run(ctx: typer.Context, ref: Ref) -> None:
+    """Show one version: specification, lifecycle, metrics.
+
+    \b
+    Examples:
+      helixctl show my-model@active
+      helixctl show my-model@2.0.0 -o json | jq .metrics
+      helixctl show my-model@latest --fields status,limits.context_window
+
+    Exit codes: 0 shown, 4 not found, 6 the file is damaged.
+    """
+    from helixctl.cli.render.data import Shown
+
+    session = ctx.obj
+    registry = session.open()
+    record = registry.show(ref)
+    session.emit(Shown(record, registry.rolling(record.ref)))

@@ -1,0 +1,328 @@
+"""Completion scripts for four shells, made from the command tree; references are asked of `helixctl __complete`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from helixctl.cli import app
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A command as a shell sees it: its words, purpose, options, what each option takes, and its first argument."""
+
+    path: tuple[str, ...]
+    summary: str
+    options: tuple[tuple[str, str], ...]
+    choices: dict[str, tuple[str, ...]]
+    takes_value: frozenset[str]
+    argument: str
+
+    @property
+    def name(self) -> str:
+        """The words joined by a space."""
+        return " ".join(self.path)
+
+
+def words() -> list[Words]:
+    """Return every command of the tree."""
+    return list(_walk((), app.COMMANDS))
+
+
+def _walk(path: tuple[str, ...], table: dict[str, app.Entry]) -> Iterator[Words]:
+    for name, entry in table.items():
+        if name in app.GROUPS and not path:
+            yield from _walk((name,), app.GROUPS[name])
+        else:
+            yield _words((*path, name), entry, app.command(name, entry))
+
+
+def _words(path: tuple[str, ...], entry: app.Entry, command: Any) -> Words:
+    options, choices, takes_value, argument = (
+        [("--help", "Show the help."), ("-h", "Show the help.")],
+        {},
+        set(),
+        "none",
+    )
+    for param in command.params:
+        if param.param_type_name == "argument":
+            argument = _argument(param)
+            if hasattr(param.type, "choices"):
+                choices["argument"] = tuple(map(str, param.type.choices))
+            continue
+        names = [*param.opts, *param.secondary_opts]
+        options += [(name, param.help or "") for name in names]
+        if not param.is_flag:
+            takes_value.update(names)
+            offered = _choices(param, entry)
+            choices |= dict.fromkeys(names, offered) if offered else {}
+    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), argument)
+
+
+def _argument(param: Any) -> str:
+    metavar = (param.metavar or "").strip("[]")
+    return {"REF": "ref", "MODEL": "ref", "DIR": "dir"}.get(
+        metavar, "choice" if hasattr(param.type, "choices") else "none"
+    )
+
+
+def _choices(param: Any, entry: app.Entry) -> tuple[str, ...]:
+    from helixctl.core.audit import ACTIONS, OUTCOMES, SEVERITIES
+    from helixctl.core.lifecycle import Action
+
+    known: dict[str, tuple[str, ...]] = {
+        "output": entry.formats,
+        "color": ("auto", "always", "never"),
+        "severity": SEVERITIES,
+        "outcome": OUTCOMES,
+    }
+    known["action"] = tuple(ACTIONS) if "--action" in param.opts else tuple(Action)
+    if hasattr(param.type, "choices"):
+        return tuple(map(str, param.type.choices))
+    return known.get(param.name, ())
+
+
+def script(shell: str) -> str:
+    """Return the completion script of bash, zsh, fish or powershell."""
+    return _SCRIPTS[shell](words())
+
+
+def _tops() -> dict[str, str]:
+    return {name: entry.summary for name, entry in app.COMMANDS.items()}
+
+
+def _bash(commands: list[Words]) -> str:
+    cases, values = [], []
+    for one in commands:
+        cases.append(f'    "{one.name}") options="{" ".join(name for name, _ in one.options)}"; kind={one.argument} ;;')
+        if "argument" in one.choices:
+            values.append(f'    "{one.name} argument") words="{" ".join(one.choices["argument"])}" ;;')
+        for name, offered in one.choices.items():
+            if name != "argument":
+                values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
+    return _BASH.format(
+        tops=" ".join(_tops()),
+        groups="|".join(app.GROUPS),
+        subs="\n".join(f'      {name}) words="{" ".join(table)}" ;;' for name, table in app.GROUPS.items()),
+        cases="\n".join(cases),
+        values="\n".join(values),
+        valued="|".join(sorted({name for one in commands for name in one.takes_value})),
+    )
+
+
+_BASH = """\
+# bash completion for helixctl; made by: helixctl completion bash
+_helixctl() {{
+  local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none command="" prev="" registry=()
+  line=($cur); [[ "$cur" == *" " ]] && line+=("")
+  cur="${{line[${{#line[@]}}-1]}}"; (( ${{#line[@]}} > 1 )) && prev="${{line[${{#line[@]}}-2]}}"
+  local i=1 count=${{#line[@]}} seen=0
+  (( count > 2 )) && {{ command="${{line[1]}}"; i=2; }}
+  case "$command" in
+    {groups}) (( count > 3 )) && {{ command+=" ${{line[2]}}"; i=3; }} ;;
+  esac
+  for (( ; i < count - 1; i++ )); do
+    case "${{line[i]}}" in
+      -C|--registry) registry=(-C "${{line[i+1]}}"); (( i++ )) ;;
+      {valued}) (( i++ )) ;;
+      -*) ;;
+      *) seen=1 ;;
+    esac
+  done
+  case "$command" in
+    "") words="{tops}" ;;
+{subs}
+{cases}
+  esac
+  case "$command $prev" in
+{values}
+    *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
+    *" -f"|*" --file"|*" --from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *)
+      if [[ "$cur" == -* ]]; then words="$options"
+      elif [[ "$prev" == -* ]] && [[ "|{valued}|" == *"|$prev|"* ]]; then return
+      elif (( ! seen )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null)"
+      elif (( ! seen )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
+      elif (( ! seen )) && [[ $kind == choice ]]; then
+        case "$command argument" in
+{values}
+        esac
+      fi ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  local cut="${{cur%"${{cur##*[@:=]}}"}}"
+  [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${{cut: -1}}"* ]] && COMPREPLY=("${{COMPREPLY[@]#"$cut"}}")
+  [[ "${{COMPREPLY[*]}}" == *@ ]] && compopt -o nospace 2>/dev/null
+}}
+complete -F _helixctl helixctl
+"""
+
+
+def _zsh(commands: list[Words]) -> str:
+    cases = []
+    for one in commands:
+        rows = [f"        {_quoted(_zsh_option(one, name, text))}" for name, text in one.options]
+        first = {"ref": "1:reference:_helixctl_refs", "dir": "1:folder:_files -/"}.get(one.argument)
+        if one.argument == "choice":
+            first = f"1:choice:({' '.join(one.choices['argument'])})"
+        rows += [f"        {_quoted(first)}"] if first else []
+        cases.append(f"      {_quoted(one.name)}) _arguments -s \\\n" + " \\\n".join(rows) + " ;;")
+    return _ZSH.format(
+        tops="\n".join(f"    {_quoted(f'{name}:{text}')}" for name, text in _tops().items()),
+        groups="|".join(app.GROUPS),
+        subs="\n".join(f"    {name}) subs=({' '.join(table)}) ;;" for name, table in app.GROUPS.items()),
+        cases="\n".join(cases),
+    )
+
+
+def _zsh_option(one: Words, name: str, text: str) -> str:
+    plain = text.replace("[", "(").replace("]", ")").replace(":", ";")
+    if name not in one.takes_value:
+        return f"{name}[{plain}]"
+    files = {"-C": "_files -/", "--registry": "_files -/", "-f": "_files", "--file": "_files", "--from": "_files"}
+    offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
+    return f"*{name}[{plain}]:value:{offered}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+_ZSH = """\
+#compdef helixctl
+# zsh completion for helixctl; made by: helixctl completion zsh
+_helixctl_refs() {{
+  local -a refs registry
+  local at=${{words[(I)-C]}}
+  (( at )) && registry=(-C "${{words[at+1]}}")
+  refs=("${{(@f)$(helixctl __complete $registry "$PREFIX" 2>/dev/null)}}")
+  compadd -S '' -a refs
+}}
+_helixctl() {{
+  local -a commands subs
+  commands=(
+{tops}
+  )
+  if (( CURRENT == 2 )); then _describe command commands; return; fi
+  local command="${{words[2]}}"
+  case "$command" in
+{subs}
+  esac
+  if (( ${{#subs}} )); then
+    if (( CURRENT == 3 )); then compadd -a subs; return; fi
+    command="$command ${{words[3]}}"; shift words; (( CURRENT-- ))
+  fi
+  shift words; (( CURRENT-- ))
+  case "$command" in
+{cases}
+  esac
+}}
+if [[ "${{funcstack[1]}}" == _helixctl ]]; then _helixctl "$@"; else compdef _helixctl helixctl; fi
+"""
+
+
+def _fish(commands: list[Words]) -> str:
+    lines = ["# fish completion for helixctl; made by: helixctl completion fish", _FISH]
+    for name, text in _tops().items():
+        lines.append(f"complete -c helixctl -f -n __fish_use_subcommand -a {name} -d {_fish_quoted(text)}")
+    for name, table in app.GROUPS.items():
+        for sub, entry in table.items():
+            unseen = f"__fish_seen_subcommand_from {name}; and not __fish_seen_subcommand_from {' '.join(table)}"
+            lines.append(f"complete -c helixctl -f -n '{unseen}' -a {sub} -d {_fish_quoted(entry.summary)}")
+    for one in commands:
+        lines += _fish_command(one)
+    return "\n".join(lines) + "\n"
+
+
+def _fish_command(one: Words) -> Iterator[str]:
+    seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in one.path)
+    if len(one.path) == 1:
+        seen += f"; and not __fish_seen_subcommand_from {' '.join(app.GROUPS)}"
+    if one.argument == "ref":
+        yield f"complete -c helixctl -f -n '{seen}' -a '(__helixctl_refs)'"
+    if one.argument == "choice":
+        yield f"complete -c helixctl -f -n '{seen}' -a '{' '.join(one.choices['argument'])}'"
+    for name, text in one.options:
+        flag = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+        value = " -r" if name in one.takes_value else ""
+        if name in one.choices:
+            value = f" -x -a '{' '.join(one.choices[name])}'"
+        yield f"complete -c helixctl -n '{seen}' {flag}{value} -d {_fish_quoted(text)}"
+
+
+def _fish_quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_FISH = """\
+function __helixctl_refs
+  set -l tokens (commandline -opc)
+  set -l at (contains -i -- -C $tokens)
+  if test -n "$at"; and test (count $tokens) -gt $at
+    helixctl __complete -C $tokens[(math $at + 1)] (commandline -ct) 2>/dev/null
+  else
+    helixctl __complete (commandline -ct) 2>/dev/null
+  end
+end"""
+
+
+def _powershell(commands: list[Words]) -> str:
+    rows = []
+    for one in commands:
+        options = ", ".join(_ps_quoted(name) for name, _ in one.options)
+        values = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(offered)})" for name, offered in one.choices.items())
+        rows.append(
+            f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; values = @{{ {values} }} }}"
+        )
+    groups = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(tuple(table))})" for name, table in app.GROUPS.items())
+    return _POWERSHELL.format(tops=_ps_list(tuple(_tops())), groups=groups, commands="\n".join(rows))
+
+
+def _ps_list(items: tuple[str, ...]) -> str:
+    return ", ".join(_ps_quoted(item) for item in items)
+
+
+def _ps_quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_POWERSHELL = """\
+# PowerShell completion for helixctl; made by: helixctl completion powershell
+$helixctlGroups = @{{ {groups} }}
+$helixctlCommands = @{{
+{commands}
+}}
+Register-ArgumentCompleter -Native -CommandName helixctl -ScriptBlock {{
+  param($word, $ast, $position)
+  $typed = @($ast.CommandElements | Where-Object {{ $_.Extent.EndOffset -lt $position }} | ForEach-Object {{ "$_" }})
+  $name = if ($typed.Count -gt 1) {{ $typed[1] }} else {{ '' }}
+  if (-not $name) {{ $offers = @({tops}) }}
+  elseif ($helixctlGroups.ContainsKey($name) -and $typed.Count -lt 3) {{ $offers = $helixctlGroups[$name] }}
+  else {{
+    if ($helixctlGroups.ContainsKey($name)) {{ $name = "$name $($typed[2])" }}
+    $command = $helixctlCommands[$name]
+    $previous = $typed[-1]
+    $at = [array]::IndexOf($typed, '-C')
+    $registry = if ($at -ge 0 -and $at + 1 -lt $typed.Count) {{ @('-C', $typed[$at + 1]) }} else {{ @() }}
+    if ($command.values.ContainsKey($previous)) {{ $offers = $command.values[$previous] }}
+    elseif ($word -like '-*') {{ $offers = $command.options }}
+    elseif ($command.kind -eq 'ref') {{ $offers = @(helixctl __complete @registry $word 2>$null) }}
+    elseif ($command.kind -eq 'choice') {{ $offers = $command.values['argument'] }}
+    else {{ $offers = @() }}
+  }}
+  $offers | Where-Object {{ $_ -like "$word*" }} | ForEach-Object {{
+    [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+  }}
+}}
+"""
+
+_SCRIPTS: dict[str, Callable[[list[Words]], str]] = {
+    "bash": _bash,
+    "zsh": _zsh,
+    "fish": _fish,
+    "powershell": _powershell,
+}
+FILES = {"bash": "helixctl.bash", "zsh": "_helixctl", "fish": "helixctl.fish", "powershell": "helixctl.ps1"}
+"""The file in `completions/` of each shell."""

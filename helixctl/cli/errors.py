@@ -1,0 +1,85 @@
+"""How an error reads on stderr: `error[CODE]: fact` and `hint: one thing to do`, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from helixctl.cli.render.paint import safe
+from helixctl.cli.session import World
+from helixctl.errors import Bug, HelixError, StorageRefused, Usage
+
+
+def refused(world: World, arguments: list[str], error: HelixError) -> int:
+    """Print a refusal and return its exit code."""
+    report(world, error, as_json=wants_json(arguments))
+    return error.exit_code
+
+
+def misused(world: World, arguments: list[str], error: Any) -> int:
+    """Print a mistake in the options and return 2."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "helixctl")
+    message = error.format_message().rstrip(".")
+    fact = message[:1].lower() + message[1:] if message else "no command given"
+    report(world, Usage(fact, hint=f"{command} --help"), as_json=wants_json(arguments))
+    return Usage.exit_code
+
+
+def failed(world: World, arguments: list[str], error: Exception) -> int:
+    """Print an unexpected failure in one line, with its traceback only where HELIXCTL_DEBUG asks for it."""
+    if world.environment.get("HELIXCTL_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error, file=world.stderr)
+    if isinstance(error, OSError):
+        told: HelixError = StorageRefused(
+            (error.strerror or type(error).__name__).lower(), hint="check disk and permissions"
+        )
+    else:
+        told = Bug(
+            f"unexpected failure: {type(error).__name__}", hint="run it again with HELIXCTL_DEBUG=1, and report it"
+        )
+    report(world, told, as_json=wants_json(arguments))
+    return told.exit_code
+
+
+def report(world: World, error: HelixError, *, as_json: bool) -> None:
+    """Print an error on stderr; that it cannot be printed changes nothing."""
+    lines = [f"error[{error.code}]: {safe(str(error))}\n"]
+    if error.hint:
+        lines.append(f"hint: {safe(error.hint)}\n")
+    text = json.dumps(as_data(error)) + "\n" if as_json else "".join(lines)
+    try:
+        world.stderr.write(text)
+        world.stderr.flush()
+    except OSError:
+        silence()
+
+
+def as_data(error: HelixError) -> dict[str, Any]:
+    """Return the error object of JSON output."""
+    where = {"path": error.path, "line": error.line, "key": error.key}
+    return {
+        "schema_version": 1,
+        "kind": "error",
+        "code": error.code,
+        "exit_code": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+        **where,
+    }
+
+
+def wants_json(arguments: list[str]) -> bool:
+    """Tell whether the command line asks for JSON, even where it could not be parsed."""
+    following = dict(zip(arguments, [*arguments[1:], ""], strict=True))
+    asked = [following.get("-o", ""), following.get("--output", "")]
+    return any(word in ("json", "ndjson") for word in asked) or bool({"-ojson", "--output=json"} & set(arguments))
+
+
+def silence() -> None:
+    """Send what is left in the buffers of a closed pipe nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""Results to strings; nothing here prints."""

@@ -1,0 +1,276 @@
+"""Each result as the JSON object that users are promised, and as an exit code."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from helixctl.core.policy import Decision
+from helixctl.core.record import Record
+from helixctl.core.times import short
+from helixctl.errors import NotFound
+from helixctl.gate import Result
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One version, with its rolling metrics where there are any."""
+
+    record: Record
+    rolling: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Entries of the log, in the order in which they are to be shown."""
+
+    entries: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def newest(cls, oldest_first: Iterable[Mapping[str, Any]], limit: int | None, about: str | None = None) -> Entries:
+        """Return the newest entries first, at most `limit`.
+
+        Raises:
+            NotFound: there is none about what was asked for.
+        """
+        kept = deque(oldest_first, maxlen=limit)
+        if about and not kept:
+            raise NotFound(f"the log knows nothing of {about}", hint="helixctl list shows what there is")
+        return cls(tuple(reversed(kept)))
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A registry made, or found, with the versions registered into it."""
+
+    root: str
+    created: bool
+    results: tuple[Result, ...]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it: money as a number, times as RFC 3339."""
+    match value:
+        case Decimal():
+            return float(value)
+        case datetime():
+            return short(value)
+        case date():
+            return value.isoformat()
+        case StrEnum():
+            return str(value)
+        case Mapping():
+            return {str(key): plain(element) for key, element in value.items()}
+        case list() | tuple() | frozenset():
+            return [plain(element) for element in value]
+    return value
+
+
+def version(record: Record) -> dict[str, Any]:
+    """Return a version as `show` and `list` give it."""
+    spec = {key: value for key, value in record.spec.items() if key not in ("schema", "model", "version")}
+    tables = {"lifecycle": record.lifecycle, **({"metrics": record.metrics} if record.metrics else {})}
+    head = {"model": record.ref.model, "version": record.version, "status": record.status}
+    return dict(plain({**head, **spec, **tables, "effective_end_of_life": record.end_of_life}))
+
+
+def _result(result: Result) -> dict[str, Any]:
+    entry = result.audit
+    return {
+        "kind": "result",
+        "action": result.action,
+        "ref": str(result.ref),
+        "changed": result.changed,
+        "dry_run": result.dry_run,
+        "changes": [
+            {"ref": f"{one.model}@{one.version}", "from": one.origin, "to": one.target} for one in result.changes
+        ],
+        "decision": result.decision.as_data() if result.decision else None,
+        "audit": {"id": entry.id, "seq": entry.seq, "hash": entry.hash} if entry else None,
+        "undo": result.undo,
+        "warnings": list(result.warnings),
+    }
+
+
+def _report(report: Any) -> dict[str, Any]:
+    evaluation = report.evaluation
+    return {
+        "kind": "evaluation",
+        "ref": str(report.ref),
+        "verdict": evaluation.verdict,
+        "proven": evaluation.proven,
+        "samples": evaluation.samples,
+        "metrics": evaluation.metrics,
+        "intervals": evaluation.intervals,
+        "thresholds": [
+            {
+                "name": one.name,
+                "metric": one.metric,
+                "value": one.value,
+                "limit": one.limit,
+                "severity": one.severity,
+                "outcome": one.outcome,
+                "proven": one.proven,
+            }
+            for one in evaluation.thresholds
+        ],
+        "recommendations": evaluation.recommendations,
+        "newest_at": evaluation.newest_at,
+        "malformed": report.malformed_count,
+        "dry_run": report.result.dry_run,
+        "audit": _result(report.result)["audit"],
+        "warnings": [*_malformed(report), *report.result.warnings],
+    }
+
+
+def _malformed(value: Any) -> list[str]:
+    told = [f"{bad.source}:{bad.line}: {bad.why}" for bad in value.malformed]
+    more = value.malformed_count - len(told)
+    return [*told, f"and {more} more malformed lines"] if more else told
+
+
+def _recorded(value: Any) -> dict[str, Any]:
+    return {
+        "kind": "recording",
+        "ref": str(value.ref),
+        "recorded": value.recorded,
+        "malformed": value.malformed_count,
+        "verdict": value.refreshed.verdict if value.refreshed else None,
+        "audit": _result(value.result)["audit"] if value.result else None,
+        "warnings": _malformed(value),
+    }
+
+
+def _listing(value: Any) -> dict[str, Any]:
+    return {
+        "kind": "list",
+        "versions": [version(record) for record in value.records],
+        "warnings": [f"{error}; {error.hint}" if error.hint else str(error) for error in value.broken],
+    }
+
+
+def _shown(value: Shown) -> dict[str, Any]:
+    rolling = {"rolling": value.rolling} if value.rolling else {}
+    return {"kind": "version", **version(value.record), **rolling}
+
+
+def _statuses(value: tuple[Any, ...]) -> dict[str, Any]:
+    models = [
+        {
+            "model": one.model,
+            "active": one.active,
+            "canary": one.canary,
+            "previous": one.previous,
+            "counts": one.counts,
+            "blocked": one.blocked,
+            "ending": [
+                {"version": e.version, "status": e.status, "end_of_life": e.end_of_life, "days": e.days}
+                for e in one.ending
+            ],
+            "rolling": one.rolling,
+        }
+        for one in value
+    ]
+    return {"kind": "status", "models": models, "warnings": [str(error) for one in value for error in one.broken]}
+
+
+def _swept(value: Any) -> dict[str, Any]:
+    results = [_result(result) for result in value.results]
+    denied = [result["decision"] for result in results if result["decision"] and not result["decision"]["allowed"]]
+    return {
+        "kind": "result",
+        "action": "sweep",
+        "ref": None,
+        "changed": any(result["changed"] for result in results),
+        "dry_run": value.dry_run,
+        "as_of": value.as_of,
+        "changes": [one for result in results if result["action"] == "retire" for one in result["changes"]],
+        "warned": [
+            {"ref": f"{w.model}@{w.version}", "end_of_life": w.end_of_life, "days": w.days, "status": w.status}
+            for w in value.warned
+        ],
+        "decision": denied[0] if denied else None,
+        "audit": results[-1]["audit"] if results else None,
+        "results": results,
+        "warnings": [str(error) for error in value.broken],
+    }
+
+
+def _created(value: Created) -> dict[str, Any]:
+    return {
+        "kind": "result",
+        "action": "init",
+        "ref": None,
+        "root": value.root,
+        "changed": value.created or any(result.changed for result in value.results),
+        "dry_run": False,
+        "changes": [change for result in value.results for change in _result(result)["changes"]],
+        "decision": None,
+        "audit": None,
+    }
+
+
+def _verification(value: Any) -> dict[str, Any]:
+    from helixctl.core.integrity import as_data
+
+    return {"kind": "verification", **as_data(value)}
+
+
+def payload(value: Any) -> dict[str, Any]:
+    """Return the JSON object of a result."""
+    name = type(value).__name__
+    return {"schema_version": SCHEMA_VERSION, **plain(_PAYLOADS[name](value))}
+
+
+_PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "Result": _result,
+    "Decision": lambda value: {
+        "kind": "check",
+        "action": value.action,
+        "ref": str(value.ref),
+        "decision": value.as_data(),
+    },
+    "Report": _report,
+    "Recorded": _recorded,
+    "Listing": _listing,
+    "Shown": _shown,
+    "tuple": _statuses,
+    "Entries": lambda value: {"kind": "entries", "entries": list(value.entries)},
+    "Swept": _swept,
+    "Created": _created,
+    "Verification": _verification,
+}
+"""Every result by the name of its type, so that rendering one imports no other."""
+
+
+def exit_code(value: Any) -> int:
+    """Return the exit code that a result deserves."""
+    match type(value).__name__:
+        case "Decision":
+            return _decided(value)
+        case "Result":
+            return _decided(value.decision) if value.decision else 0
+        case "Report":
+            return {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0)
+        case "Listing":
+            return 6 if value.broken else 0
+        case "Swept":
+            return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
+        case "Verification":
+            return 0 if value.outcome == "ok" else 6
+        case "tuple":
+            return 6 if any(one.broken for one in value) else 0
+    return 0
+
+
+def _decided(decision: Decision) -> int:
+    if decision.allowed:
+        return 0
+    return 7 if decision.is_inconclusive else 3

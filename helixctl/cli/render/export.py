@@ -1,0 +1,59 @@
+"""The log in the formats that leave it, as bytes in chunks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from helixctl.cli.render.formats import csv_text
+from helixctl.core.audit import Filter
+from helixctl.storage import log
+from helixctl.storage.registry import Store
+
+COLUMNS = (
+    *("seq", "ts", "id", "registry", "action", "severity", "outcome", "actor.id", "actor.type", "actor.via"),
+    *("model", "version", "reason", "effects", "changes", "data", "tool", "parents", "hash"),
+)
+"""The columns of csv: one for each key of an entry, tables as JSON."""
+
+
+def ndjson(store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield the raw lines, which verify on their own."""
+    if wanted.is_whole:
+        yield from (raw + b"\n" for _, _, raw in log.lines(store.root))
+    else:
+        yield from (raw + b"\n" for raw, _ in log.query(store.root, wanted))
+
+
+def as_json(store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield one JSON object with all entries."""
+    yield b'{"schema_version":1,"kind":"entries","entries":['
+    separator = b"\n"
+    for raw, _ in log.query(store.root, wanted):
+        yield separator + raw
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def csv(store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield a header and a row an entry."""
+    header = list(COLUMNS)
+    yield csv_text([], header).encode()
+    for _, entry in log.query(store.root, wanted):
+        yield csv_text([_row(entry)], header).partition("\r\n")[2].encode()
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    actor = {f"actor.{key}": value for key, value in entry["actor"].items()}
+    tables = {key: json.dumps(entry[key], separators=(",", ":")) for key in ("effects", "changes", "data", "parents")}
+    return {**entry, **actor, **tables}
+
+
+FORMATS: dict[str, Callable[[Store, Filter], Iterator[bytes]]] = {"ndjson": ndjson, "json": as_json, "csv": csv}
+
+
+def chunks(format_: str, store: Store, wanted: Filter) -> Iterator[bytes]:
+    """Yield the log in a format."""
+    with store.reading():
+        yield from FORMATS[format_](store, wanted)

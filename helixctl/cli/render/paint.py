@@ -1,0 +1,67 @@
+"""Colour, and text made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "grey": 90, "bold": 1}
+STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": "yellow", "retired": "grey"}
+OUTCOME = {
+    "pass": "green",
+    "passed": "green",
+    "ok": "green",
+    "success": "green",
+    "fail": "red",
+    "failed": "red",
+    "violated": "red",
+    "denied": "red",
+    "error": "red",
+    "tampered": "red",
+    "critical": "red",
+    "inconclusive": "yellow",
+    "warning": "yellow",
+    "drift": "yellow",
+    "incomplete": "yellow",
+    "needs_reconcile": "yellow",
+    "overridden": "magenta",
+}
+
+
+def safe(text: str) -> str:
+    """Return text with control, direction and invisible characters spelt out, so that none reaches a terminal."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def paint(text: str, colour: str | None, *, on: bool) -> str:
+    """Return text in a colour, where colours are on."""
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if on and colour and text else text
+
+
+def width(text: str) -> int:
+    """Return how many cells of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def columns(header: list[str], rows: list[list[tuple[str, str | None]]], *, on: bool) -> str:
+    """Return a table whose columns are as wide as their widest value; no value is ever cut.
+
+    Args:
+        rows: cells, each a text (made safe here) and a colour or None.
+    """
+    cells = [[(safe(text), colour) for text, colour in row] for row in rows]
+    widths = [max(map(width, (head, *(row[at][0] for row in cells)))) for at, head in enumerate(header)]
+    lines = [_line([(head, "bold") for head in header], widths, on=on)]
+    return "".join([*lines, *(_line(row, widths, on=on) for row in cells)])
+
+
+def _line(row: list[tuple[str, str | None]], widths: list[int], *, on: bool) -> str:
+    padded = [
+        paint(text, colour, on=on) + " " * (wide - width(text))
+        for (text, colour), wide in zip(row, widths, strict=True)
+    ]
+    return "  ".join(padded).rstrip() + "\n"

@@ -1,0 +1,266 @@
+"""Each kind of JSON object as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from helixctl.cli.render.formats import cell, flattened
+from helixctl.cli.render.paint import OUTCOME, STATUS, columns, paint, safe
+
+Payload = Mapping[str, Any]
+
+
+def rendered(payload: Payload, *, verbose: bool, on: bool) -> str:
+    """Return the text of a payload."""
+    return _TEXTS[payload["kind"]](payload, verbose, on)
+
+
+def _status(status: str | None, on: bool) -> str:
+    return paint(status or "new", STATUS.get(status or ""), on=on)
+
+
+def _result(payload: Payload, verbose: bool, on: bool) -> str:
+    decision, name = payload["decision"], _name(payload)
+    if decision and not decision["allowed"]:
+        return _decision(name, payload["ref"], decision, on)
+    mood = "would " if payload["dry_run"] else ""
+    if not payload["changed"]:
+        return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
+    lines = [f"{mood}{name} {safe(payload['ref'])}\n"]
+    for change in payload["changes"]:
+        lines.append(f"  {safe(change['ref'])}: {_status(change['from'], on)} -> {_status(change['to'], on)}\n")
+    lines += _overridden(decision, on)
+    if verbose and decision:
+        lines += [_finding(finding, on) for finding in decision["findings"]]
+    if payload["audit"]:
+        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
+    if payload["undo"] and not payload["dry_run"]:
+        lines.append(f"  undo: {safe(payload['undo'])}\n")
+    return "".join(lines)
+
+
+_NAMES = {"testing": "promote to testing", "canary": "start canary", "rollback": "roll back to"}
+
+
+def _name(payload: Payload) -> str:
+    action: str = payload["action"]
+    return _NAMES.get(action, action)
+
+
+def _overridden(decision: Payload | None, on: bool) -> list[str]:
+    found = decision["findings"] if decision else []
+    return [_finding(finding, on) for finding in found if finding["outcome"] == "overridden"]
+
+
+def _decision(name: str, ref: str, decision: Payload, on: bool) -> str:
+    findings = decision["findings"]
+    blocking = [one for one in findings if _blocks(one)]
+    passing = [one["rule"] for one in findings if one["outcome"] in ("pass", "not_applicable")]
+    if decision["allowed"]:
+        head = f"{paint('ALLOWED', 'green', on=on)}  {name} {safe(ref)}"
+    else:
+        head = (
+            f"{paint('DENIED', 'red', on=on)}  {name} {safe(ref)}  ({len(blocking)} of {len(findings)} rules block it)"
+        )
+    rest = [one for one in findings if one not in blocking and one["rule"] not in passing]
+    lines = [head + "\n", *(_finding(one, on) for one in (*blocking, *rest))]
+    if passing:
+        lines.append(f"  {paint('ok', 'green', on=on)} {safe(', '.join(passing))}\n")
+    return "".join(lines)
+
+
+def _blocks(finding: Payload) -> bool:
+    return finding["enforcement"] != "advisory" and finding["outcome"] in ("fail", "inconclusive", "error")
+
+
+def _finding(finding: Payload, on: bool) -> str:
+    marks = {"fail": "x", "error": "x", "inconclusive": "?", "overridden": "!", "pass": "ok", "not_applicable": "-"}
+    outcome = finding["outcome"]
+    mark = paint(marks[outcome], OUTCOME.get(outcome), on=on)
+    note = {"overridable": "  [can be overridden]", "advisory": "  [advisory]"}.get(finding["enforcement"], "")
+    note = "  [overridden]" if outcome == "overridden" else note if outcome in ("fail", "error", "inconclusive") else ""
+    fix = f"\n      fix: {safe(finding['fix'])}" if finding["fix"] and _blocks(finding) else ""
+    return f"  {mark} {safe(finding['rule'])}: {safe(finding['message'])}{note}{fix}\n"
+
+
+def _check(payload: Payload, verbose: bool, on: bool) -> str:
+    text = _decision(_name(payload), payload["ref"], payload["decision"], on)
+    if verbose:
+        text += "".join(f"  policy {safe(one['name'])}  {one['digest']}\n" for one in payload["decision"]["policies"])
+    return text
+
+
+def _version(payload: Payload, verbose: bool, on: bool) -> str:
+    skip = ("schema_version", "kind", "model", "version", "status")
+    lines = [f"{safe(payload['model'])}@{safe(payload['version'])}  {_status(payload['status'], on)}\n"]
+    flat = {name: value for name, value in flattened(payload).items() if name not in skip and value is not None}
+    widest = max(map(len, flat), default=0)
+    for name, value in flat.items():
+        lines.append(f"  {safe(name):{widest}}  {safe(cell(value))}\n")
+    return "".join(lines)
+
+
+def _list(payload: Payload, verbose: bool, on: bool) -> str:
+    if not payload["versions"]:
+        return "no versions yet; helixctl register adds one\n"
+    rows = []
+    for one in payload["versions"]:
+        verdict = one.get("metrics", {}).get("verdict", "")
+        blocked = "blocked" if "blocked" in one["lifecycle"] else ""
+        ends = (one["effective_end_of_life"] or "")[:10]
+        rows.append(
+            [
+                (one["model"], None),
+                (one["version"], None),
+                (one["status"], STATUS.get(one["status"])),
+                (one["provider"], None),
+                (ends, None),
+                (verdict, OUTCOME.get(verdict)),
+                (blocked, "red"),
+            ]
+        )
+    return columns(["MODEL", "VERSION", "STATUS", "PROVIDER", "END OF LIFE", "EVALUATION", ""], rows, on=on)
+
+
+def _statuses(payload: Payload, verbose: bool, on: bool) -> str:
+    rows = []
+    for one in payload["models"]:
+        ending = ", ".join(f"{e['version']} {_in_days(e['days'])}" for e in one["ending"])
+        rolling = (one["rolling"] or {}).get("verdict", "")
+        notes = [f"blocked: {', '.join(one['blocked'])}"] if one["blocked"] else []
+        notes += [f"ends: {ending}"] if ending else []
+        rows.append(
+            [
+                (one["model"], "bold"),
+                (one["active"] or "-", "green" if one["active"] else "grey"),
+                (one["canary"] or "-", "cyan" if one["canary"] else "grey"),
+                (one["previous"] or "-", None),
+                (rolling or "-", OUTCOME.get(rolling)),
+                ("; ".join(notes), "yellow"),
+            ]
+        )
+    if not rows:
+        return "no models yet; helixctl register adds one\n"
+    return columns(["MODEL", "ACTIVE", "CANARY", "PREVIOUS", "ROLLING", "NOTES"], rows, on=on)
+
+
+def _in_days(days: int) -> str:
+    return f"in {days} days" if days >= 0 else f"{-days} days ago"
+
+
+def _evaluation(payload: Payload, verbose: bool, on: bool) -> str:
+    verdict = payload["verdict"]
+    proven = ", proven at 95%" if payload["proven"] else ""
+    head = f"{paint(verdict.upper(), OUTCOME.get(verdict), on=on)}  {safe(payload['ref'])}  on {payload['samples']} samples"
+    lines = [f"{head}{proven}\n"]
+    rows = [
+        [
+            (one["name"], None),
+            (_number(one["value"]), None),
+            (_number(one["limit"]), None),
+            (one["outcome"].replace("_", " "), OUTCOME.get(one["outcome"])),
+            ("warns" if one["severity"] == "warn" else "", None),
+            ("proven" if one["proven"] else "", None),
+        ]
+        for one in payload["thresholds"]
+    ]
+    table = columns(["THRESHOLD", "VALUE", "LIMIT", "OUTCOME", "", ""], rows, on=on)
+    lines += [f"  {line}\n" for line in table.splitlines()]
+    for name, value in payload["metrics"].items():
+        between = payload["intervals"].get(name)
+        known = between and any(bound is not None for bound in between)
+        span = f"  [{_number(between[0])}, {_number(between[1])}]" if known else ""
+        if value is not None:
+            lines.append(f"  {name:18} {_number(value)}{span}\n")
+    lines += [f"  -> {safe(text)}\n" for text in payload["recommendations"]]
+    if payload["audit"]:
+        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
+    return "".join(lines)
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
+
+
+def _recording(payload: Payload, verbose: bool, on: bool) -> str:
+    bad = f", {payload['malformed']} malformed lines left out" if payload["malformed"] else ""
+    rolling = f"; rolling verdict: {payload['verdict']}" if payload["verdict"] else ""
+    return f"recorded {payload['recorded']} inferences of {safe(payload['ref'])}{bad}{rolling}\n"
+
+
+def _entries(payload: Payload, verbose: bool, on: bool) -> str:
+    if not payload["entries"]:
+        return "no entries\n"
+    return "".join(_entry(entry, verbose, on) for entry in payload["entries"])
+
+
+def _entry(entry: Payload, verbose: bool, on: bool) -> str:
+    subject = f"{entry['model']}@{entry['version']}" if entry["model"] else entry["registry"]
+    outcome = entry["outcome"]
+    mark = "" if outcome == "success" else f"  {paint(outcome, OUTCOME.get(outcome), on=on)}"
+    lines = [
+        f"{entry['ts']}  {paint(safe(entry['action']), 'bold', on=on)}  {safe(subject)}{mark}  "
+        f"by {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\n"
+    ]
+    for one in entry["effects"]:
+        if one["model"] and one["from"] != one["to"]:
+            ref = f"{safe(one['model'])}@{safe(one['version'])}"
+            lines.append(f"    {ref}: {_status(one['from'], on)} -> {_status(one['to'], on)}\n")
+    if entry["reason"]:
+        lines.append(f"    reason: {safe(entry['reason'])}\n")
+    decision = entry["data"].get("decision")
+    if decision and outcome == "denied":
+        lines += [_finding(finding, on) for finding in decision["findings"] if _blocks(finding)]
+    if verbose:
+        lines.append(f"    seq {entry['seq']}  severity {entry['severity']}  id {entry['id']}  hash {entry['hash']}\n")
+    return "".join(lines)
+
+
+def _verification(payload: Payload, verbose: bool, on: bool) -> str:
+    outcome = payload["outcome"]
+    head = f"{paint(outcome.replace('_', ' '), OUTCOME.get(outcome), on=on)}: {payload['entries']} entries in "
+    lines = [f"{head}{payload['segments']} segments; {payload['anchor']}\n"]
+    for one in payload["findings"]:
+        where = one["path"] + (f":{one['line']}" if one["line"] else "")
+        lines.append(f"  {one['code']}  {safe(where)}: {safe(one['message'])}\n")
+    if verbose:
+        lines += [f"  head {head}\n" for head in payload["heads"]]
+    return "".join(lines)
+
+
+def _swept(payload: Payload, verbose: bool, on: bool) -> str:
+    lines = []
+    for one in payload["warned"]:
+        when = f"ends in {one['days']} days or less" if one["days"] else "is past its end of life and still serves"
+        lines.append(f"{paint('warned', 'yellow', on=on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n")
+    for result in payload["results"]:
+        if result["action"] != "warn":
+            lines.append(_result(result, verbose, on))
+    return "".join(lines) or f"nothing ends as of {payload['as_of']}\n"
+
+
+def _created(payload: Payload, verbose: bool, on: bool) -> str:
+    added = f", {len(payload['changes'])} default versions registered" if payload["changes"] else ""
+    if not payload["changed"]:
+        return f"{safe(payload['root'])} is a registry already: unchanged\n"
+    return f"registry in {safe(payload['root'])}{added}\n"
+
+
+_TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
+    "result": lambda payload, verbose, on: (
+        _swept(payload, verbose, on)
+        if payload["action"] == "sweep"
+        else _created(payload, verbose, on)
+        if payload["action"] == "init"
+        else _result(payload, verbose, on)
+    ),
+    "check": _check,
+    "version": _version,
+    "list": _list,
+    "status": _statuses,
+    "evaluation": _evaluation,
+    "recording": _recording,
+    "entries": _entries,
+    "verification": _verification,
+}

@@ -1,0 +1,194 @@
+"""One run of a command: the world it runs in, the options every command takes, and where its output goes.
+
+The only place that reads the environment, the user, the clock and the working folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TextIO
+
+import typer
+
+from helixctl.errors import StorageRefused, Unconfirmed
+
+if TYPE_CHECKING:
+    from helixctl.api import Registry, Terms
+    from helixctl.core.audit import Actor
+    from helixctl.core.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a command may know of the outside; the demo runs in one of its own."""
+
+    environment: Mapping[str, str]
+    stdin: BinaryIO
+    stdout: TextIO
+    stderr: TextIO
+    clock: Callable[[], datetime] | None = None
+    random: Callable[[int], bytes] = os.urandom
+
+    @classmethod
+    def real(cls) -> World:
+        """Return the process's own world."""
+        return cls(os.environ, sys.stdin.buffer, sys.stdout, sys.stderr)
+
+
+@dataclass(slots=True)
+class Session:
+    """A command's options and its world."""
+
+    world: World
+    registry: str | None = None
+    output: str = "text"
+    fields: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+    no_input: bool = False
+    terms: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> Registry:
+        """Open the registry that `-C`, HELIX_REGISTRY or the working folder names.
+
+        Raises:
+            NotFound: there is none.
+        """
+        from helixctl.api import Registry, utc_now
+
+        path = self.registry or self.world.environment.get("HELIX_REGISTRY")
+        return Registry.open(path, actor=self.actor, clock=self.world.clock or utc_now, random=self.world.random)
+
+    @property
+    def actor(self) -> Actor:
+        """Who runs the command, from `--actor`, HELIX_ACTOR, CI, git or the system, in that order."""
+        from helixctl.cli.actor import actor_of
+
+        return actor_of(self.terms.get("actor"), self.world.environment)
+
+    def conditions(self) -> Terms:
+        """Return the conditions of a change as the API takes them."""
+        return {
+            "reason": self.terms.get("reason"),
+            "expect": self.terms.get("expect"),
+            "overrides": tuple(self.terms.get("override") or ()),
+            "dry_run": bool(self.terms.get("dry_run")),
+        }
+
+    def is_terminal(self) -> bool:
+        """Tell whether somebody is there to be asked."""
+        return not self.no_input and self.world.stdin.isatty() and self.world.stderr.isatty()
+
+    def emit(self, value: object) -> NoReturn:
+        """Print a result in the format asked for, and end with its exit code."""
+        from helixctl.cli.render import data
+
+        self.finish(data.exit_code(value), self._rendered(value))
+
+    def stream(self, chunks: Iterable[bytes], code: int = 0) -> NoReturn:
+        """Print bytes as they come, and end with an exit code."""
+        self.world.stdout.flush()
+        out = self.world.stdout.buffer
+        with _printing():
+            for chunk in chunks:
+                out.write(chunk)
+            out.flush()
+        raise typer.Exit(code)
+
+    def finish(self, code: int, text: str) -> NoReturn:
+        """Print text, and end with an exit code that was decided before."""
+        with _printing():
+            self.world.stdout.write(text)
+            self.world.stdout.flush()
+        raise typer.Exit(code)
+
+    def _rendered(self, value: object) -> str:
+        from helixctl.cli.render import data, formats
+
+        payload = data.payload(value)
+        for warning in payload.get("warnings", ()):
+            self.warn(str(warning))
+        return formats.rendered(payload, self)
+
+    def warn(self, text: str) -> None:
+        """Print a warning on stderr, unless quiet."""
+        from helixctl.cli.render.paint import safe
+
+        if not self.quiet:
+            self.world.stderr.write(f"warning: {safe(text)}\n")
+
+    def painted(self, stream: TextIO | None = None) -> bool:
+        """Tell whether to colour a stream: --color, NO_COLOR, FORCE_COLOR, CLICOLOR, TERM, terminal, in that order."""
+        env = self.world.environment
+        if self.color != "auto":
+            return self.color == "always"
+        if env.get("NO_COLOR"):
+            return False
+        if env.get("FORCE_COLOR", "0") != "0" or env.get("CLICOLOR_FORCE", "0") != "0":
+            return True
+        if env.get("CLICOLOR") == "0" or env.get("TERM") == "dumb":
+            return False
+        return (stream or self.world.stdout).isatty()
+
+    def confirm_retirement(self, record: Record, *, yes: bool, confirm: str | None) -> None:
+        """Ask before a version ends for good; by its name where it serves.
+
+        Raises:
+            Unconfirmed: it was not confirmed.
+        """
+        from helixctl.core.lifecycle import Status
+
+        if self.terms.get("dry_run") or record.status is Status.RETIRED:
+            return
+        if record.status is Status.ACTIVE:
+            self.confirm_by_name(f"retiring {record.ref}, which is active,", str(record.ref), confirm)
+        else:
+            self.confirm(f"retiring {record.ref} for good", yes=yes or confirm == str(record.ref))
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before what cannot be taken back.
+
+        Raises:
+            Unconfirmed: nobody said yes.
+        """
+        if yes:
+            return
+        if not self.is_terminal():
+            raise Unconfirmed(f"{question} needs a confirmation", hint="add --yes")
+        self.world.stderr.write(f"{question}? [y/N] ")
+        self.world.stderr.flush()
+        if self.world.stdin.readline().strip().lower() not in (b"y", b"yes"):
+            raise Unconfirmed("not confirmed", hint="answer y, or add --yes")
+
+    def confirm_by_name(self, question: str, name: str, given: str | None) -> None:
+        """Ask to type a name before what would hurt most.
+
+        Raises:
+            Unconfirmed: the name was not given.
+        """
+        if given == name:
+            return
+        if given is not None or not self.is_terminal():
+            raise Unconfirmed(f"{question} needs the name of the version", hint=f"add --confirm={name}")
+        self.world.stderr.write(f"{question}: type {name} to confirm: ")
+        self.world.stderr.flush()
+        if self.world.stdin.readline().strip().decode(errors="replace") != name:
+            raise Unconfirmed("the name does not match", hint=f"type {name}, or add --confirm={name}")
+
+
+class _printing:  # noqa: N801 - reads as a statement
+    """Turn an error of standard output into a refusal, but leave a closed pipe to the edge."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise StorageRefused(
+                f"cannot write to standard output: {(error.strerror or 'failed').lower()}", hint="free some space there"
+            ) from None

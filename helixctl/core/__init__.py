@@ -1,0 +1,1 @@
+"""Pure core: values in, values out; no disk, no clock, no terminal."""

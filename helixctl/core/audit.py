@@ -1,0 +1,337 @@
+"""An entry of the audit log: its words, its one line of JSON, and its place in the hash graph.
+
+A line is compact JSON with a fixed order of keys that ends in `,"parents":[...],"hash":"<64 hex>"}`. `hash` is SHA-256 of
+the raw bytes before `,"hash":`, so a line verifies without being parsed. `parents` are all heads of the log when the
+entry was written and `seq` is 1 + the largest `seq` of the parents, so within any order of (seq, hash) parents come
+before children, and branches that git merged join at the next entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from helixctl.core.times import stamp
+
+SEVERITIES = ("debug", "info", "warning", "error", "critical")
+OUTCOMES = ("success", "denied", "failed")
+ACTIONS = {
+    "registry.initialized": "info",
+    "registry.restored": "critical",
+    "registry.reconciled": "critical",
+    "config.updated": "info",
+    "policy.updated": "info",
+    "thresholds.updated": "info",
+    "version.registered": "info",
+    "version.updated": "info",
+    "version.adopted": "info",
+    "version.promoted": "info",
+    "version.activated": "info",
+    "version.deactivated": "info",
+    "version.deprecated": "info",
+    "version.retired": "info",
+    "version.rolled_back": "warning",
+    "version.blocked": "warning",
+    "version.unblocked": "info",
+    "canary.started": "info",
+    "canary.ended": "info",
+    "deployment.denied": "warning",
+    "deployment.failed": "error",
+    "deployment.scheduled": "info",
+    "deployment.expired": "info",
+    "approval.granted": "info",
+    "approval.rejected": "info",
+    "approval.withdrawn": "info",
+    "override.used": "warning",
+    "override.reviewed": "info",
+    "evaluation.completed": "info",
+    "evaluation.failed": "error",
+    "metrics.updated": "debug",
+    "threshold.violated": "warning",
+    "quality.degraded": "error",
+    "eol.warned": "warning",
+    "catalogue.imported": "info",
+    "backup.created": "info",
+    "audit.archived": "info",
+    "audit.checkpointed": "info",
+    "notification.failed": "error",
+}
+"""Every action, with the severity of an entry about it; readers accept others."""
+
+DATA_FIELDS = {
+    "*": frozenset({"decision", "digests", "overrides"}),
+    "version.registered": frozenset({"provider"}),
+    "version.updated": frozenset({"keys"}),
+    "version.adopted": frozenset({"keys"}),
+    "version.activated": frozenset({"previous"}),
+    "canary.started": frozenset({"weight"}),
+    "version.deprecated": frozenset({"end_of_life", "grace_period_days", "replacement", "cancelled"}),
+    "version.retired": frozenset({"end_of_life", "swept"}),
+    "version.rolled_back": frozenset({"left", "skipped"}),
+    "eol.warned": frozenset({"end_of_life", "days", "past"}),
+    "evaluation.completed": frozenset({"verdict", "proven", "samples", "violated", "stats", "malformed"}),
+    "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats", "malformed"}),
+    "metrics.updated": frozenset({"verdict", "samples", "violated", "stats"}),
+}
+"""The closed set of fields that `data` may hold, by the entry's own action; `*` is every action's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asked, of what type (user, ci, api), and how that is known."""
+
+    id: str
+    type: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file of a transaction: digests of its bytes before and after, and of its helixctl-written state."""
+
+    path: str
+    before: str | None
+    after: str | None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing that a transaction did to one version."""
+
+    action: str
+    model: str | None
+    version: str | None
+    origin: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction, or one denied attempt. Its place in the graph (id, seq, parents) is set when it is committed."""
+
+    at: datetime
+    action: str
+    actor: Actor
+    outcome: str = "success"
+    model: str | None = None
+    version: str | None = None
+    reason: str | None = None
+    changes: tuple[Change, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    registry: str = ""
+    tool: str = ""
+    id: str = ""
+    seq: int = 0
+    parents: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> str:
+        """The highest severity among the action and the effects; critical for what an active version must not be."""
+        names = (self.action, *(effect.action for effect in self.effects))
+        levels = [ACTIONS.get(name, "info") for name in names]
+        if self.outcome == "denied":
+            levels.append("warning")
+        if self.data.get("past") == "active":
+            levels.append("critical")
+        return max(levels, key=SEVERITIES.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What verification reads of a raw line, without parsing it as JSON."""
+
+    seq: int
+    hash: str
+    parents: tuple[str, ...]
+    at: bytes
+    raw: bytes
+
+
+class BadLine(ValueError):
+    """A line that is no entry, or whose hash does not match its bytes."""
+
+
+_START = re.compile(
+    rb'\{"v":1,"seq":([1-9]\d{0,17}),"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)","id":"([0-9a-f-]{36})"'
+)
+_PARENTS = re.compile(rb'\["[0-9a-f]{64}"(?:,"[0-9a-f]{64}")*\]|\[\]')
+_SUFFIX = 75  # ,"hash":"<64 hex>"}
+MAX_LINE = 1_048_576
+
+
+def encode(entry: Entry) -> tuple[bytes, str]:
+    """Return the entry's line with its newline, and its hash.
+
+    Raises:
+        ValueError: `data` holds a field outside the closed set of the action.
+    """
+    action = entry.effects[0].action if entry.effects else entry.action
+    extra = set(entry.data) - DATA_FIELDS["*"] - DATA_FIELDS.get(action, frozenset())
+    if extra:
+        raise ValueError(f"{action} has no data field {', '.join(sorted(extra))}")
+    body = json.dumps(_fields(entry), separators=(",", ":"))[:-1].encode("ascii")
+    digest = hashlib.sha256(body).hexdigest()
+    return body + f',"hash":"{digest}"}}\n'.encode(), digest
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "seq": entry.seq,
+        "ts": stamp(entry.at),
+        "id": entry.id,
+        "registry": entry.registry,
+        "action": entry.action,
+        "severity": entry.severity,
+        "outcome": entry.outcome,
+        "actor": {"id": entry.actor.id, "type": entry.actor.type, "via": entry.actor.via},
+        "model": entry.model,
+        "version": entry.version,
+        "reason": entry.reason,
+        "changes": changes_as_rows(entry),
+        "effects": [
+            {"action": e.action, "model": e.model, "version": e.version, "from": e.origin, "to": e.target}
+            for e in entry.effects
+        ],
+        "data": entry.data,
+        "tool": entry.tool,
+        "parents": list(entry.parents),
+    }
+
+
+def changes_as_rows(entry: Entry) -> list[dict[str, Any]]:
+    """Return the entry's changes as they stand in its line."""
+    return [{"path": c.path, "before": c.before, "after": c.after, "state": c.state} for c in entry.changes]
+
+
+def scan(raw: bytes) -> Line:
+    """Return what verification needs of a line (given without its newline).
+
+    Raises:
+        BadLine: not framed as an entry, or the hash does not match.
+    """
+    start = _START.match(raw)
+    if not start:
+        raise BadLine(_not_an_entry(raw))
+    body, suffix = raw[:-_SUFFIX], raw[-_SUFFIX:]
+    found = body.rfind(b',"parents":')
+    parents = body[found + 11 :]
+    if suffix[:9] != b',"hash":"' or suffix[73:] != b'"}' or found < 0 or not _PARENTS.fullmatch(parents):
+        raise BadLine("the line does not end in parents and hash")
+    digest = hashlib.sha256(body).hexdigest()
+    if suffix[9:73] != digest.encode():
+        raise BadLine("the hash does not match the line: it was changed")
+    heads = tuple(parents[2:-2].decode().split('","')) if len(parents) > 2 else ()
+    return Line(int(start[1]), digest, heads, start[2], raw)
+
+
+def _not_an_entry(raw: bytes) -> str:
+    if not raw:
+        return "an empty line"
+    if raw.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
+        return "a conflict marker of git"
+    if raw.endswith(b"\r"):
+        return "the line ends in CRLF"
+    version = re.match(rb'\{"v":(\d+),', raw)
+    if version and version[1] != b"1":
+        return f"entry version {version[1].decode()} is newer than this program knows"
+    return "not an entry of the audit log"
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """Return the entry as a mapping.
+
+    Raises:
+        BadLine: not UTF-8, not JSON, a duplicate key, or a number that is not whole.
+    """
+    try:
+        entry = json.loads(raw, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(str(error) if isinstance(error, BadLine) else "not JSON") from None
+    if not isinstance(entry, dict):
+        raise BadLine("not an object")
+    return entry
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise BadLine("a key stands twice")
+    return table
+
+
+def _no_float(literal: str) -> Any:
+    raise BadLine("a number that is not whole")
+
+
+def entry_id(at: datetime, random: bytes) -> str:
+    """Return a UUIDv7 of the time and ten random bytes.
+
+    Source: RFC 9562, section 5.7.
+    """
+    value = int(at.timestamp() * 1000).to_bytes(6, "big") + random[:10]
+    number = int.from_bytes(value, "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    text = f"{number:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def segment_path(at: datetime, random: bytes) -> str:
+    """Return the path of a new segment, from the registry's root."""
+    text = at.strftime("%Y%m%dT%H%M%S") + f"{at.microsecond // 1000:03d}Z"
+    return f"audit/{at:%Y}/{at:%m}/{text}-{random[:6].hex()}.jsonl"
+
+
+def effects_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what an entry did, or the entry itself where it did nothing (a denied or failed attempt)."""
+    yield from entry["effects"] or (entry,)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries a query wants; an empty field wants all."""
+
+    model: str | None = None
+    version: str | None = None
+    actions: tuple[str, ...] = ()
+    severity: str | None = None
+    outcome: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def wants_time(self, at: bytes) -> bool:
+        """Tell whether the entry's time, as in its raw line, is at or after `since` and before `until`."""
+        return (self.since is None or at >= stamp(self.since).encode()) and (
+            self.until is None or at < stamp(self.until).encode()
+        )
+
+    def wants(self, entry: Mapping[str, Any]) -> bool:
+        """Tell whether the entry matches; model, version and action match any one of its effects."""
+        if self.severity and SEVERITIES.index(entry["severity"]) < SEVERITIES.index(self.severity):
+            return False
+        if self.outcome and entry["outcome"] != self.outcome:
+            return False
+        if self.actor and entry["actor"]["id"] != self.actor:
+            return False
+        return any(self._wants_effect(effect) for effect in (entry, *entry["effects"]))
+
+    def _wants_effect(self, effect: Mapping[str, Any]) -> bool:
+        return (
+            (not self.model or effect["model"] == self.model)
+            and (not self.version or effect["version"] == self.version)
+            and (not self.actions or effect["action"] in self.actions)
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """True where every entry is wanted."""
+        return self == Filter()

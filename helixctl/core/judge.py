@@ -1,0 +1,302 @@
+"""The verdict on a table of statistics: metrics, bounds, thresholds, and what to do next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Context, Decimal
+from enum import StrEnum
+
+from helixctl.core import statistics as st
+from helixctl.core.stats import Stats, Totals
+
+Number = int | Decimal
+_PRECISE = Context(prec=40)
+_PERCENTILES = {"p50_latency_ms": 50, "p95_latency_ms": 95, "p99_latency_ms": 99}
+_MEANS = {  # metric: measure, units in one, decimal places
+    "avg_confidence": ("confidence", 10**6, 6),
+    "avg_input_tokens": ("input_tokens", 1, 6),
+    "avg_output_tokens": ("output_tokens", 1, 6),
+    "cost_per_request": ("cost", 10**9, 9),
+}
+_CAUSES = {
+    "timeout": "timeouts: allow more time, or shorten the output",
+    "rate_limit": "rate limits: ask the provider for more quota, or send less at once",
+    "server": "errors of the provider: see its status page",
+    "client": "refused requests: check the model id, the credentials and the parameters",
+}
+_MISSING = {
+    "max_latency_ms": "no request succeeded; record some that do, with `latency_ms`",
+    "min_confidence": "record inferences with `confidence`, or take min_confidence out of the version file",
+}
+
+
+class Verdict(StrEnum):
+    """The answer of an evaluation."""
+
+    PASSED = "passed"
+    WARNING = "warning"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a version must keep to; `max_latency_ms` bounds P95.
+
+    Violations only warn of thresholds named in `warn`, and of all without `enforce`; a version file that itself sets
+    `min_confidence` has `confidence_required`.
+    """
+
+    max_error_rate: Number = Decimal("0.05")
+    min_success_rate: Number = Decimal("0.95")
+    max_latency_ms: Number = 5000
+    min_confidence: Number = Decimal("0.7")
+    min_samples: int = 50
+    warn: frozenset[str] = frozenset()
+    enforce: bool = True
+    confidence_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdResult:
+    """One threshold: severity is fail or warn; outcome is passed, violated, not_measured or not_applicable.
+
+    `proven` is True where the one-sided 95% bound keeps to the limit too.
+    """
+
+    name: str
+    metric: str
+    value: Number | None
+    limit: Number
+    severity: str
+    outcome: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A verdict and what it rests on; metrics that were not measured are absent.
+
+    `intervals` holds one-sided 95% bounds, below and above, None where not estimable.
+    """
+
+    verdict: Verdict
+    proven: bool
+    samples: int
+    metrics: Mapping[str, Number]
+    intervals: Mapping[str, tuple[Decimal | None, Decimal | None]]
+    thresholds: tuple[ThresholdResult, ...]
+    recommendations: tuple[str, ...]
+    newest_at: datetime | None
+
+    def as_metrics(self) -> dict[str, str | bool | Number]:
+        """Return the keys of `[metrics]` from the verdict on, in the order of the file."""
+        return {"verdict": str(self.verdict), "proven": self.proven, "samples": self.samples, **self.metrics}
+
+
+def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
+    """Compute every metric, bound and threshold of one version, and the verdict."""
+    totals = stats.totals()
+    metrics = _metrics(totals)
+    results = tuple(_result(name, totals, metrics, thresholds) for name in _TESTS)
+    verdict = _verdict(totals.requests, results, thresholds)
+    return Evaluation(
+        verdict=verdict,
+        proven=verdict is Verdict.PASSED and all(one.proven for one in results if one.outcome != "not_applicable"),
+        samples=totals.requests,
+        metrics=metrics,
+        intervals=_intervals(totals, metrics),
+        thresholds=results,
+        recommendations=tuple(_recommendations(stats, totals, results, thresholds)),
+        newest_at=stats.newest_at,
+    )
+
+
+def _metrics(totals: Totals) -> dict[str, Number]:
+    metrics: dict[str, Number] = {}
+    successes = totals.requests - totals.failures
+    if successes:
+        spent = sum(value * count for value, count in totals.latencies)
+        metrics["avg_latency_ms"] = _ratio(spent, successes, 6)
+        for name, percent in _PERCENTILES.items():
+            metrics[name] = st.nearest_rank(totals.latencies, percent, 100) or 0
+    if totals.requests:
+        metrics["success_rate"] = _ratio(successes, totals.requests, 6)
+        metrics["error_rate"] = _ratio(totals.failures, totals.requests, 6)
+    for name, (measure, unit, places) in _MEANS.items():
+        moments = totals.measures[measure]
+        if moments.n:
+            metrics[name] = _ratio(moments.total, moments.n * unit, places)
+    return metrics
+
+
+def _ratio(numerator: int, denominator: int, places: int) -> Decimal:
+    """Divide, rounded half up to some places; trailing zeros go, but for the first place."""
+    units = (2 * numerator * 10**places + denominator) // (2 * denominator)
+    while places > 1 and units % 10 == 0:
+        units, places = units // 10, places - 1
+    return Decimal(units).scaleb(-places, _PRECISE)
+
+
+def _intervals(totals: Totals, metrics: Mapping[str, Number]) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+    n, failures, latencies = totals.requests, totals.failures, totals.latencies
+    bounds: dict[str, tuple[float | None, float | None]] = {}
+    for name in metrics:
+        if name in _PERCENTILES:
+            percent = _PERCENTILES[name]
+            bounds[name] = st.percentile_lower(latencies, percent, 100), st.percentile_upper(latencies, percent, 100)
+        elif name in ("error_rate", "success_rate"):
+            k = failures if name == "error_rate" else n - failures
+            bounds[name] = st.clopper_pearson_lower(k, n), st.clopper_pearson_upper(k, n)
+        else:
+            bounds[name] = _mean_interval(name, totals) or (None, None)
+    return {name: (_bound(name, low), _bound(name, high)) for name, (low, high) in bounds.items()}
+
+
+def _mean_interval(name: str, totals: Totals) -> tuple[float, float] | None:
+    unit = 1
+    if name == "avg_latency_ms":
+        count = totals.requests - totals.failures
+        sums = [sum(value**power * times for value, times in totals.latencies) for power in (1, 2)]
+    else:
+        measure, unit, _ = _MEANS[name]
+        count, *sums = totals.measures[measure]
+    interval = st.mean_interval(count, *sums)
+    most = 1.0 if name == "avg_confidence" else math.inf
+    return interval and (max(0.0, interval[0] / unit), min(most, interval[1] / unit))
+
+
+def _bound(name: str, value: float | None) -> Decimal | None:
+    if value is None or isinstance(value, int):
+        return None if value is None else Decimal(value)
+    return Decimal(value).quantize(Decimal("1E-9" if name == "cost_per_request" else "1E-6"), None, _PRECISE)
+
+
+def _error_rate_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
+    numerator, denominator = limit.as_integer_ratio()
+    keeps = totals.failures * denominator <= numerator * totals.requests
+    return keeps, st.clopper_pearson_upper(totals.failures, totals.requests) <= float(limit)
+
+
+def _latency_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
+    n, slow = totals.requests - totals.failures, _slow(totals, limit)
+    return 20 * slow <= n, st.clopper_pearson_upper(slow, n) <= 0.05
+
+
+def _confidence_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
+    moments = totals.measures["confidence"]
+    numerator, denominator = limit.as_integer_ratio()
+    interval = _mean_interval("avg_confidence", totals)
+    keeps = moments.total * denominator >= numerator * moments.n * 10**6
+    return keeps, interval is not None and interval[0] >= float(limit)
+
+
+def _slow(totals: Totals, limit: Number) -> int:
+    return sum(count for value, count in totals.latencies if value > limit)
+
+
+_TESTS: Mapping[str, tuple[str, Callable[[Totals, Number], tuple[bool, bool]]]] = {
+    "max_error_rate": ("error_rate", _error_rate_keeps),
+    "min_success_rate": ("success_rate", lambda totals, limit: _error_rate_keeps(totals, 1 - limit)),
+    "max_latency_ms": ("p95_latency_ms", _latency_keeps),
+    "min_confidence": ("avg_confidence", _confidence_keeps),
+}
+"""Threshold -> its metric, and whether the measured value and its bound keep to a limit."""
+
+
+def _result(name: str, totals: Totals, metrics: Mapping[str, Number], thresholds: Thresholds) -> ThresholdResult:
+    metric, keeps = _TESTS[name]
+    limit: Number = getattr(thresholds, name)
+    severity = "warn" if name in thresholds.warn or not thresholds.enforce else "fail"
+    if metric in metrics:
+        kept, proven = keeps(totals, limit)
+        outcome = "passed" if kept else "violated"
+        return ThresholdResult(name, metric, metrics[metric], limit, severity, outcome, kept and proven)
+    optional = name == "min_confidence" and totals.requests and not thresholds.confidence_required
+    outcome = "not_applicable" if optional else "not_measured"
+    return ThresholdResult(name, metric, None, limit, severity, outcome, proven=False)
+
+
+def _verdict(samples: int, results: tuple[ThresholdResult, ...], thresholds: Thresholds) -> Verdict:
+    violated = {one.severity for one in results if one.outcome == "violated"}
+    if samples < max(1, thresholds.min_samples):
+        return Verdict.INCONCLUSIVE
+    if "fail" in violated:
+        return Verdict.FAILED
+    if any(one.outcome == "not_measured" for one in results):
+        return Verdict.INCONCLUSIVE
+    return Verdict.WARNING if violated else Verdict.PASSED
+
+
+def _recommendations(
+    stats: Stats, totals: Totals, results: tuple[ThresholdResult, ...], thresholds: Thresholds
+) -> Iterator[str]:
+    names = {row[:2] for row in stats.rows}
+    model, version = names.pop() if len(names) == 1 else ("MODEL", "VERSION")
+    ref = f"{model}@{version}"
+    missing = max(1, thresholds.min_samples) - totals.requests
+    if missing > 0:
+        fact = f"{totals.requests} of {totals.requests + missing} samples"
+        yield f"{fact}: record {missing} more with `helixctl record {ref}`, then run `helixctl evaluate {ref}`"
+    for one in results if totals.requests else ():
+        if one.outcome == "not_measured":
+            yield f"{one.name} was not measured: {_MISSING[one.name]}, then run `helixctl evaluate {ref}`"
+        elif one.outcome == "violated":
+            yield _violation(one, totals, model, ref)
+        elif one.outcome == "passed" and not one.proven:
+            yield f"{one.name} holds but is not proven: {_proof(one, totals)}"
+    if missing <= 0 and all(one.proven or one.outcome == "not_applicable" for one in results):
+        yield f"every threshold is proven: run `helixctl check {ref} --for activate`"
+
+
+def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> str:
+    value = one.limit if one.value is None else one.value
+    gap = f"{abs(value - one.limit)} {'above' if value > one.limit else 'below'} the limit {one.limit}"
+    fact = f"{one.name} is violated: {one.metric} is {value}, {gap}"
+    if one.metric in ("error_rate", "success_rate"):
+        return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
+    if one.metric == "p95_latency_ms":
+        fact += f", exceeded by {_slow(totals, one.limit)} of {totals.requests - totals.failures} requests"
+        fact += f"; {_proof(one, totals)}"
+    return f"{fact}; compare with `helixctl compare {model}@active {ref}`"
+
+
+def _cause(totals: Totals) -> str:
+    name = max(totals.errors, key=lambda each: totals.errors[each])
+    if name in _CAUSES and 2 * totals.errors[name] >= totals.failures:
+        return f"{totals.errors[name]} of {totals.failures} failures are {_CAUSES[name]}"
+    return f"the {totals.failures} failures have no common class: see the caller's own log"
+
+
+def _proof(one: ThresholdResult, totals: Totals) -> str:
+    """Say how many more samples would settle a threshold, and how many prove it."""
+    if one.metric == "avg_confidence":
+        return _confidence_proof(one.limit, totals)
+    bad, n, share, what = totals.failures, totals.requests, one.limit, "without a failure"
+    if one.metric == "success_rate":
+        share = 1 - one.limit
+    elif one.metric == "p95_latency_ms":
+        bad, n, share, what = _slow(totals, one.limit), n - bad, Decimal("0.05"), f"within {one.limit} ms"
+    needed = st.clean_samples_needed(bad, n, float(share))
+    if needed is None:
+        return f"no number of samples proves a limit of {one.limit}"
+    if one.outcome == "violated":
+        return f"{_more(math.ceil(bad / share) - n)} {what} would settle it, {needed} would prove it"
+    return f"{_more(needed)} {what} would prove it"
+
+
+def _more(samples: int) -> str:
+    return "1 more sample" if samples == 1 else f"{samples} more samples"
+
+
+def _confidence_proof(limit: Number, totals: Totals) -> str:
+    count, total, squares = totals.measures["confidence"]
+    margin = total / count / 10**6 - float(limit)
+    if margin <= 0 or count < 2:
+        return "raise the confidence, or record more samples"
+    variance = (count * squares - total * total) / (count * (count - 1)) / 10**12
+    needed = max(st.SMALLEST_NORMAL_N, math.ceil(st.Z_95**2 * variance / margin**2)) - count
+    return f"about {_more(max(1, needed))} like these would prove it"

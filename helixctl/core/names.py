@@ -1,0 +1,130 @@
+"""Model ids, versions and references, and the grammar that keeps them safe as paths."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from helixctl.errors import Usage
+
+if TYPE_CHECKING:
+    from semver import Version
+
+ALIASES = ("active", "canary", "latest", "previous")
+MAX_LENGTH = 200
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """What a user names: a model, or one version of it (exact or by alias)."""
+
+    model: str
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.version}" if self.version else self.model
+
+    @property
+    def is_alias(self) -> bool:
+        """True where the version is active, canary, latest or previous."""
+        return self.version in ALIASES
+
+
+def parse_model(text: str) -> str:
+    """Return the model id unchanged.
+
+    Raises:
+        Usage: the id is empty, too long, or would not be safe as a path on every system.
+    """
+    problem = _model_problem(text)
+    if problem:
+        raise Usage(
+            f"invalid model id {text!a}: {problem}",
+            hint="use one to three segments of letters, digits, '.', '_' and '-', such as openai/gpt-4o",
+        )
+    return text
+
+
+def _model_problem(text: str) -> str | None:
+    segments = text.split("/")
+    if not text:
+        return "it is empty"
+    if len(text) > MAX_LENGTH:
+        return f"longer than {MAX_LENGTH} characters"
+    if len(segments) > 3:
+        return "more than three segments"
+    for segment in segments:
+        if not _SEGMENT.fullmatch(segment):
+            return f"segment {segment!a} is not of the form [A-Za-z0-9][A-Za-z0-9._-]*"
+        if ".." in segment or segment.endswith("."):
+            return f"segment {segment!a} holds '..' or ends with a dot"
+        if segment.lower().endswith(".toml"):
+            return f"segment {segment!a} ends with .toml"
+        if segment.split(".")[0].upper() in _DEVICES:
+            return f"segment {segment!a} is a device name on Windows"
+    return None
+
+
+def parse_version(text: str) -> str:
+    """Return the version unchanged.
+
+    Raises:
+        Usage: not SemVer 2.0.0, or longer than 200 characters.
+
+    Source: Semantic Versioning 2.0.0, items 2, 9 and 10.
+    """
+    try:
+        ordered(text)
+    except ValueError:
+        raise Usage(
+            f"invalid version {text!a}: not SemVer 2.0.0", hint="write MAJOR.MINOR.PATCH, such as 1.2.0 or 2024.4.9"
+        ) from None
+    return text
+
+
+@lru_cache(maxsize=4096)
+def ordered(text: str) -> Version:
+    """Return the version as a value ordered by SemVer precedence.
+
+    Raises:
+        ValueError: the text is not SemVer.
+    """
+    from semver import Version
+
+    if not text.isascii() or len(text) > MAX_LENGTH or text != text.strip():
+        raise ValueError(text)
+    return Version.parse(text)
+
+
+def same_version(one: str, other: str) -> bool:
+    """Tell whether two versions are duplicates: equal precedence, or equal but for case."""
+    return one.lower() == other.lower() or ordered(one).compare(ordered(other)) == 0
+
+
+def parse_ref(text: str) -> Ref:
+    """Return MODEL or MODEL@VERSION, the version exact or an alias.
+
+    Raises:
+        Usage: the model or the version is invalid.
+    """
+    model, at, version = text.partition("@")
+    parse_model(model)
+    if not at:
+        return Ref(model)
+    return Ref(model, version if version in ALIASES else parse_version(version))
+
+
+def parse_exact(text: str) -> Ref:
+    """Return MODEL@VERSION with an exact version.
+
+    Raises:
+        Usage: the version is missing or an alias.
+    """
+    ref = parse_ref(text)
+    if ref.version is None or ref.is_alias:
+        raise Usage(f"{text!a} names no exact version", hint=f"write {ref.model}@MAJOR.MINOR.PATCH")
+    return ref

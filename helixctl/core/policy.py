@@ -1,0 +1,237 @@
+"""Policies as values: rules with a level, findings, and the decision over all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from helixctl.core import schema as s
+from helixctl.core import toml
+from helixctl.core.checks import CHECKS, Answer, Case
+from helixctl.core.lifecycle import Action
+from helixctl.core.names import Ref
+from helixctl.errors import Invalid, Usage
+
+if TYPE_CHECKING:
+    from helixctl.core.request import Request
+
+MIN_OVERRIDE_REASON = 20
+GATED = frozenset({Action.CANARY, Action.ACTIVATE})
+"""Actions that are denied where no policy matches."""
+
+_MATCH: s.Schema = {"actions": s.list_of(s.one_of(*Action)), "models": s.list_of(s.name)}
+_RULE: s.Schema = {
+    "id": s.name,
+    "enforcement": s.one_of("advisory", "overridable", "mandatory"),
+    "description": s.text,
+    **_MATCH,
+    **{name: check.parameters for name, check in CHECKS.items()},
+}
+SCHEMA: s.Schema = {
+    "schema": s.exactly(1),
+    "name": s.name,
+    "description": s.text,
+    "match": _MATCH,
+    "rule": s.list_of(lambda rule: s.checked(rule, _RULE, required=("id", "enforcement"))),
+}
+BUILT_IN = b"""\
+schema = 1
+name = "built-in"
+[match]
+models = ["*"]
+[[rule]]
+id = "blocked"
+enforcement = "mandatory"
+not_blocked = true
+actions = ["testing", "canary", "activate"]
+[[rule]]
+id = "retire-in-service"
+enforcement = "overridable"
+not_in_service = true
+actions = ["retire"]
+"""
+DEFAULT = b"""\
+# Evaluated before every canary and activation. Rules: docs/policy.md
+schema = 1
+name = "default"
+
+[match]
+actions = ["canary", "activate"]
+models = ["*"]
+
+[[rule]]
+id = "tested-first"
+enforcement = "overridable"
+through = ["testing"]
+
+[[rule]]
+id = "evaluation"
+enforcement = "overridable"
+evaluation = { verdict = ["passed", "warning"] }
+
+[[rule]]
+id = "cost-cap"
+enforcement = "overridable"
+cost = { max_per_request = 0.10, input_tokens = 1000, output_tokens = 500 }
+
+[[rule]]
+id = "end-of-life"
+enforcement = "overridable"
+eol_headroom = "7d"
+
+[[rule]]
+id = "not-deprecated"
+enforcement = "overridable"
+not_deprecated = true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its level, the name of its check, and the check's parameters."""
+
+    id: str
+    enforcement: str
+    check: str
+    parameters: Any
+    actions: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A file of rules with the digest of its bytes."""
+
+    name: str
+    digest: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's answer: pass, not_applicable, fail, inconclusive, error, or overridden."""
+
+    rule: str
+    enforcement: str
+    outcome: str
+    message: str
+    fix: str | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """True where it denies."""
+        return self.enforcement != "advisory" and self.outcome in ("fail", "inconclusive", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Every finding about one action on one version, and the policies that gave them."""
+
+    action: str
+    ref: Ref
+    policies: tuple[Policy, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """True where no finding blocks."""
+        return not any(finding.blocks for finding in self.findings)
+
+    @property
+    def is_inconclusive(self) -> bool:
+        """True where all that blocks is the lack of a fresh, conclusive evaluation."""
+        blocking = [finding for finding in self.findings if finding.blocks]
+        return bool(blocking) and all(finding.outcome == "inconclusive" for finding in blocking)
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """Ids of the rules that an override set aside."""
+        return tuple(finding.rule for finding in self.findings if finding.outcome == "overridden")
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the decision as the log and JSON output carry it."""
+        return {
+            "allowed": self.allowed,
+            "policies": [{"name": one.name, "digest": one.digest} for one in self.policies],
+            "findings": [
+                {"rule": f.rule, "enforcement": f.enforcement, "outcome": f.outcome, "message": f.message, "fix": f.fix}
+                for f in self.findings
+            ],
+            "overrides": list(self.overridden),
+        }
+
+
+def decode(raw: bytes) -> Policy:
+    """Return the policy that a file holds.
+
+    Raises:
+        Invalid: not TOML, an unknown key or check, no enforcement, no or several checks in a rule, or an id twice.
+    """
+    data = toml.load(raw, SCHEMA, required=("schema", "name", "rule"))
+    match = data.get("match", {})
+    rules = tuple(_rule(rule, match, raw) for rule in data["rule"])
+    ids = [rule.id for rule in rules]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise Invalid(f"rule id {name!a} stands twice", key="rule", hint="give each rule an id of its own")
+    return Policy(data["name"], hashlib.sha256(raw).hexdigest(), rules)
+
+
+def _rule(rule: Mapping[str, Any], match: Mapping[str, Any], raw: bytes) -> Rule:
+    checks = [name for name in CHECKS if name in rule]
+    if len(checks) != 1:
+        error = Invalid(
+            f"rule {rule['id']!a} has {len(checks)} checks, expected one",
+            key="rule",
+            hint=f"write one of {', '.join(CHECKS)} in each [[rule]]",
+        )
+        raise toml.placed(error, raw)
+    actions = rule.get("actions", match.get("actions", tuple(Action)))
+    models = rule.get("models", match.get("models", ("*",)))
+    return Rule(rule["id"], rule["enforcement"], checks[0], rule[checks[0]], tuple(actions), tuple(models))
+
+
+def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> Decision:
+    """Return the decision: every matching rule of every policy is run, none stops another.
+
+    Raises:
+        Usage: an override names no matching rule, or has no reason of 20 characters.
+    """
+    ref = case.subject.ref
+    everything = (decode(BUILT_IN), *policies)
+    matching = [(policy, rule) for policy in everything for rule in policy.rules if _matches(rule, action, ref.model)]
+    overrides = request.overrides if request else ()
+    _check_overrides(overrides, request, [rule.id for _, rule in matching])
+    findings = [_finding(rule, case, rule.id in overrides) for _, rule in matching]
+    if action in GATED and not any(policy.name != "built-in" for policy, _ in matching):
+        fix = f"write a policy that matches {action} and {ref.model}"
+        findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
+    used = {policy.name: policy for policy, _ in matching}
+    return Decision(action, ref, tuple(used.values()), tuple(findings))
+
+
+def _matches(rule: Rule, action: Action, model: str) -> bool:
+    return action in rule.actions and any(fnmatchcase(model, pattern) for pattern in rule.models)
+
+
+def _check_overrides(overrides: tuple[str, ...], request: Request | None, known: list[str]) -> None:
+    for name in overrides:
+        if name not in known:
+            near = s.did_you_mean(name, known)
+            hint = f"rules that apply here: {', '.join(known) or 'none'}"
+            raise Usage(f"override names no rule that applies: {name!a}{near}", hint=hint)
+    if overrides and len((request and request.reason) or "") < MIN_OVERRIDE_REASON:
+        raise Usage(
+            f"an override needs a reason of at least {MIN_OVERRIDE_REASON} characters", hint="add --reason '...'"
+        )
+
+
+def _finding(rule: Rule, case: Case, overridden: bool) -> Finding:
+    answer: Answer = CHECKS[rule.check].answer(rule.parameters, case)
+    outcome = answer.outcome
+    if overridden and rule.enforcement == "overridable" and outcome in ("fail", "inconclusive", "error"):
+        outcome = "overridden"
+    return Finding(rule.id, rule.enforcement, outcome, answer.message, answer.fix)

@@ -1,0 +1,141 @@
+"""What can be asked of the registry: one value for each kind of change, and the envelope around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from helixctl.core.audit import Actor
+from helixctl.core.lifecycle import Status
+from helixctl.core.names import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Add a version, with the text and the values of its specification."""
+
+    ref: Ref
+    source: bytes
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Set values of the specification by dotted key; None removes one."""
+
+    ref: Ref
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take a version's file, edited by hand, through the gate."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Bring a version to testing, canary, active or inactive."""
+
+    ref: Ref
+    to: Status
+    canary_weight: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Return a model to the version that served before, or to a chosen one."""
+
+    ref: Ref
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecate:
+    """Announce the end of a version in service, or cancel that."""
+
+    ref: Ref
+    end_of_life: date | datetime | None = None
+    grace_days: int | None = None
+    replacement: str | None = None
+    migration_guide: str | None = None
+    allow_new_deployments: bool | None = None
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """End a version for good; `swept` where its end of life did it."""
+
+    ref: Ref
+    swept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bar a version from testing, canary and activation, or lift that."""
+
+    ref: Ref
+    blocked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Note once that a version's end of life is `days` away or past."""
+
+    ref: Ref
+    end_of_life: datetime
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Store the result of an evaluation: the `[metrics]` table and which thresholds it violates."""
+
+    ref: Ref
+    metrics: Mapping[str, Any]
+    violated: tuple[str, ...]
+    stats_digest: str
+    serving_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """Note rolling metrics of recorded inferences, with the thresholds newly violated."""
+
+    ref: Ref
+    verdict: str
+    samples: int
+    violated: tuple[str, ...]
+    degraded: bool
+    stats_digest: str
+
+
+Act = Register | Update | Adopt | Move | Rollback | Deprecate | Retire | Block | Warn | Evaluate | Observe
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One change asked for: what, by whom, when, why, and under which conditions.
+
+    Args:
+        expect: a status of the version or the version now active, compared inside the lock.
+        overrides: ids of overridable rules to set aside for this request.
+    """
+
+    act: Act
+    actor: Actor
+    at: datetime
+    reason: str | None = None
+    expect: str | None = None
+    overrides: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ref(self) -> Ref:
+        """The model and version asked about."""
+        return self.act.ref

@@ -1,0 +1,150 @@
+"""All that planning may look at: one model's versions, the settings, the time; and the choice of a rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from helixctl.core.checks import Case
+from helixctl.core.lifecycle import Status
+from helixctl.core.names import Ref, ordered
+from helixctl.core.policy import Policy
+from helixctl.core.record import Record
+from helixctl.core.settings import Settings
+from helixctl.errors import NotFound, NothingToRestore
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One model as it lies on disk.
+
+    Args:
+        records: the versions that decode, by version.
+        drifted: versions whose file differs from the log, with what differs.
+        logged_serving: the serving digest that the log last gave to each drifted version, None where it gave none.
+        digests: SHA-256 of the bytes of each version's file.
+    """
+
+    model: str
+    at: datetime
+    settings: Settings
+    policies: tuple[Policy, ...]
+    records: Mapping[str, Record]
+    drifted: Mapping[str, str] = field(default_factory=dict)
+    logged_serving: Mapping[str, str | None] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def holder(self, status: Status) -> Record | None:
+        """Return the version that holds a status, the highest where several do, or None."""
+        held = [record for record in self.records.values() if record.status is status]
+        return max(held, key=lambda record: ordered(record.version), default=None)
+
+    @property
+    def active(self) -> Record | None:
+        """The version in service, or None."""
+        return self.holder(Status.ACTIVE)
+
+    def case(self, subject: Record) -> Case:
+        """Return what the checks may look at when they judge one version."""
+        return Case(subject, self.active, self.at, self.settings.min_samples)
+
+    @property
+    def latest(self) -> str | None:
+        """The highest version by precedence; a pre-release only where there is nothing else."""
+        versions = sorted(self.records, key=ordered)
+        released = [version for version in versions if not ordered(version).prerelease]
+        return next(iter((released or versions)[::-1]), None)
+
+    def record(self, ref: Ref) -> Record:
+        """Return the record of an exact version.
+
+        Raises:
+            NotFound: there is none.
+        """
+        record = self.records.get(ref.version or "")
+        if record is None:
+            known = ", ".join(sorted(self.records, key=ordered)[-3:])
+            hint = f"latest versions of {self.model}: {known}" if known else "helixctl list shows what there is"
+            raise NotFound(f"{ref} is not registered", hint=hint)
+        return record
+
+    def resolve(self, ref: Ref) -> Ref:
+        """Return the exact version that a reference means.
+
+        Raises:
+            NotFound: the alias has no version now.
+        """
+        match ref.version:
+            case "active" | "canary":
+                holder = self.holder(Status(ref.version))
+                version = holder.version if holder else None
+            case "latest":
+                version = self.latest
+            case "previous":
+                version = self.restorable().version
+            case exact:
+                version = exact
+        if version is None:
+            raise NotFound(f"{self.model} has no {ref.version} version", hint=f"helixctl list {self.model}")
+        return Ref(self.model, version)
+
+    def restorable(self) -> Record:
+        """Return the version that a rollback would restore.
+
+        Raises:
+            NothingToRestore: no version is active, or none of its predecessors may be restored; says which and why.
+        """
+        skipped = []
+        for version in self.predecessors():
+            why = self.not_restorable(version)
+            if why is None:
+                return self.records[version]
+            skipped.append(f"{version} {why}")
+        if self.active is None:
+            raise NothingToRestore(
+                f"{self.model} has no active version to roll back from", hint=f"helixctl activate {self.model}@VERSION"
+            )
+        raise NothingToRestore(
+            f"nothing to roll {self.model} back to: {'; '.join(skipped) or 'no version served before'}",
+            hint=f"helixctl activate {self.model}@VERSION",
+        )
+
+    def predecessors(self) -> Iterator[str]:
+        """Yield the versions that served before the active one, newest first, each once."""
+        record = self.active
+        seen = {record.version} if record else set()
+        while record is not None and (version := record.lifecycle.get("previous")) and version not in seen:
+            seen.add(version)
+            yield version
+            record = self.records.get(version)
+
+    def not_restorable(self, version: str) -> str | None:
+        """Return why a rollback may not restore a version, or None where it may."""
+        record = self.records.get(version)
+        if record is None:
+            return "is not registered"
+        if record.status in (Status.RETIRED, Status.ACTIVE):
+            return f"is {record.status}"
+        if record.blocked is not None:
+            return f"is blocked ({record.blocked['reason']})"
+        if version in self.drifted:
+            return f"has drifted ({self.drifted[version]})"
+        if "activated_at" not in record.lifecycle:
+            return "was never active"
+        if record.lifecycle.get("served_digest") != record.serving_digest:
+            return "differs from what was served then"
+        ends = record.binding_end_of_life
+        if ends is not None and ends <= self.at:
+            return f"is past its end of life of {ends:%Y-%m-%d}"
+        return None
+
+    @property
+    def last_served(self) -> Record | None:
+        """The active version, or where none is, the one that was activated last and is not retired."""
+        served = [
+            record
+            for record in self.records.values()
+            if "activated_at" in record.lifecycle and record.status is not Status.RETIRED
+        ]
+        return self.active or max(served, key=lambda record: record.lifecycle["activated_at"], default=None)

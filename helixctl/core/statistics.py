@@ -1,0 +1,217 @@
+"""Exact bounds, intervals and percentiles from counts, by the standard library alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Histogram = Sequence[tuple[int, int]]
+"""Pairs (value, how many), ascending by value, each value once."""
+
+Z_95 = 1.6448536269514722
+"""The standard normal quantile of a one-sided 95% bound."""
+
+SMALLEST_NORMAL_N = 30
+"""Below this many observations a normal interval of a mean is not worth stating."""
+
+
+def beta_cdf(x: float, a: float, b: float) -> float:
+    """Compute the regularised incomplete beta function I_x(a, b).
+
+    Args: x in 0..1; a and b positive.
+    Returns: a probability; 0 for x <= 0 and 1 for x >= 1.
+    Source: NIST DLMF (2010), 8.17.4 (reflection) and 8.17.22 (continued fraction), summed as Lentz (1976) describes.
+    """
+    if x <= 0.0 or x >= 1.0:
+        return float(x > 0.0)
+    if x > (a + 1.0) / (a + b + 2.0):
+        return 1.0 - _beta_tail(1.0 - x, x, b, a)
+    return _beta_tail(x, 1.0 - x, a, b)
+
+
+def _beta_tail(x: float, y: float, a: float, b: float) -> float:
+    front = math.exp(_log_front(x, y, a, b)) / a
+    return front / _beta_fraction(x, a, b) if front > 0.0 else 0.0
+
+
+def _log_front(x: float, y: float, a: float, b: float) -> float:
+    # ln(x^a y^b / B(a, b)), y = 1 - x, as Loader (2000) arranges it: large terms that cancel are never formed
+    n = a + b
+    excess = n * x - a if x < y else b - n * y
+    powers = a * _log_one_plus(excess / a, x * n / a) + b * _log_one_plus(-excess / b, y * n / b)
+    return powers + 0.5 * math.log(a / n * b / math.tau) + _stirling_rest(n) - _stirling_rest(a) - _stirling_rest(b)
+
+
+def _log_one_plus(small: float, whole: float) -> float:
+    return math.log1p(small) if abs(small) < 0.5 else math.log(whole)
+
+
+def _stirling_rest(z: float) -> float:
+    if z > 15.0:
+        return (1 / 12 - (1 / 360 - (1 / 1260 - 1 / 1680 / z**2) / z**2) / z**2) / z
+    return math.lgamma(z) - (z - 0.5) * math.log(z) + z - 0.5 * math.log(math.tau)
+
+
+def _beta_fraction(x: float, a: float, b: float) -> float:
+    value = upper = 1.0
+    lower = 0.0  # Lentz: value = product of upper_j * lower_j, both ratios of successive convergents
+    for m in range(100_000):
+        k = a + 2 * m
+        for term in (-(a + m) * (a + b + m) * x / (k * (k + 1.0)), (m + 1) * (b - m - 1) * x / ((k + 1.0) * (k + 2.0))):
+            lower = 1.0 / ((1.0 + term * lower) or 1e-300)
+            upper = (1.0 + term / upper) or 1e-300
+            value *= upper * lower
+        if abs(upper * lower - 1.0) < 1e-15:
+            break
+    return value
+
+
+def beta_quantile(q: float, a: float, b: float) -> float:
+    """Invert the regularised incomplete beta function: the x with I_x(a, b) = q.
+
+    Args: q in 0..1, both ends excluded; a and b at least 1.
+    Returns: x in 0..1.
+    Source: start from Abramowitz and Stegun (1964), 26.5.22 with 26.2.23; then Halley's method (1694) in a bracket.
+    """
+    if a > b:
+        return 1.0 - beta_quantile(1.0 - q, b, a)
+    low, high, x = 0.0, 1.0, _quantile_guess(q, a, b)
+    for _ in range(200):
+        excess = beta_cdf(x, a, b) - q
+        low, high = (low, x) if excess > 0.0 else (x, high)
+        step = excess * x * (1.0 - x) * math.exp(min(-_log_front(x, 1.0 - x, a, b), 600.0))
+        step /= max(0.5, 1.0 - 0.5 * step * ((a - 1.0) / x - (b - 1.0) / (1.0 - x)))
+        if abs(step) <= 1e-10 * min(x, 1.0 - x):
+            return x - step
+        x = x - step if low < x - step < high else (low + high) / 2.0
+    return x
+
+
+def _quantile_guess(q: float, a: float, b: float) -> float:
+    t = math.sqrt(-2.0 * math.log(min(q, 1.0 - q)))
+    z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
+    z = z if q < 0.5 else -z
+    u, v = 1.0 / (2.0 * a - 1.0), 1.0 / (2.0 * b - 1.0)
+    h, skew = 2.0 / (u + v), (z * z - 3.0) / 6.0
+    w = z * math.sqrt(max(h + skew, 0.0)) / h - (v - u) * (skew + 5.0 / 6.0 - 2.0 / (3.0 * h))
+    return min(max(a / (a + b * math.exp(min(2.0 * w, 700.0))), 1e-300), 1.0 - 1e-16)
+
+
+def clopper_pearson_upper(failures: int, n: int, alpha: float = 0.05) -> float:
+    """Bound a failure rate from above, one-sided, exactly.
+
+    Args: 0 <= failures <= n; alpha is the chance that the bound misses.
+    Returns: a rate in 0..1; 1 for n = 0 and where everything failed.
+    Source: Clopper and Pearson (1934); as a beta quantile, Brown, Cai and DasGupta (2001), section 4.2.1.
+    """
+    return 1.0 if failures >= n else beta_quantile(1.0 - alpha, failures + 1.0, n - failures)
+
+
+def clopper_pearson_lower(failures: int, n: int, alpha: float = 0.05) -> float:
+    """Bound a rate from below, one-sided, exactly.
+
+    Args: 0 <= failures <= n; alpha is the chance that the bound misses.
+    Returns: a rate in 0..1; 0 for n = 0 and where nothing failed.
+    Source: Clopper and Pearson (1934); as a beta quantile, Brown, Cai and DasGupta (2001), section 4.2.1.
+    """
+    return 0.0 if failures <= 0 else beta_quantile(alpha, failures, n - failures + 1.0)
+
+
+def clean_samples_needed(failures: int, n: int, limit: float, alpha: float = 0.05) -> int | None:
+    """Count the further samples without a failure that bring the Clopper-Pearson upper bound down to a limit.
+
+    Args: 0 <= failures <= n; limit is a rate.
+    Returns: 0 where the bound already holds (also for limit >= 1); from n = 0, all samples that a proof takes;
+        None where limit <= 0, which no number of samples proves.
+    Source: Clopper and Pearson (1934), solved for n; with no failure ln(alpha) / ln(1 - limit), Louis (1981).
+    """
+    if limit <= 0.0:
+        return None
+    low, high = n - 1, max(n, 1)  # the bound fails at low and, once the loop ends, holds at high
+    while limit < 1.0 and _at_most(failures, high, limit) > alpha:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        holds = middle >= n and _at_most(failures, middle, limit) <= alpha
+        low, high = (low, middle) if holds else (middle, high)
+    return high - n if limit < 1.0 else 0
+
+
+def _at_most(k: int, n: int, rate: float) -> float:
+    return 1.0 if k >= n else beta_cdf(1.0 - rate, float(n - k), k + 1.0)
+
+
+def wilson_interval(k: int, n: int, z: float) -> tuple[float, float]:
+    """Give the score interval of a rate.
+
+    Args: 0 <= k <= n; z is the normal quantile (1.96 for 95% on two sides).
+    Returns: (low, high) in 0..1; (0, 1) for n = 0.
+    Source: Wilson (1927); Newcombe (1998), method 3.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    centre = (2 * k + z * z) / (2 * (n + z * z))
+    half = z * math.sqrt(z * z + 4 * k * (n - k) / n) / (2 * (n + z * z))
+    return (max(0.0, centre - half) if k else 0.0), (min(1.0, centre + half) if k < n else 1.0)
+
+
+def nearest_rank(histogram: Histogram, p_numerator: int, p_denominator: int) -> int | None:
+    """Find a percentile by nearest rank: the value of rank ceil(p n).
+
+    Args: p = p_numerator / p_denominator in 0..1, as integers so that the rank is exact.
+    Returns: one of the values; None for n = 0.
+    Source: Hyndman and Fan (1996), definition 1.
+    """
+    n = sum(count for _, count in histogram)
+    return _value_at(histogram, max(1, -(-p_numerator * n // p_denominator))) if n else None
+
+
+def _value_at(histogram: Histogram, rank: int) -> int:
+    for value, count in histogram:
+        rank -= count
+        if rank <= 0:
+            return value
+    raise IndexError("rank beyond the histogram")
+
+
+def percentile_upper(histogram: Histogram, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
+    """Bound a percentile from above by an order statistic, one-sided, free of any distribution.
+
+    Args: p = p_numerator / p_denominator, between 0 and 1; alpha is the chance that the bound misses.
+    Returns: one of the values; None (not estimable) while p**n > alpha: n = 0, n < 59 for P95, n < 299 for P99.
+    Source: Hahn and Meeker (1991), section 5.2.2.
+    """
+    n, p = sum(count for _, count in histogram), p_numerator / p_denominator
+    if n == 0 or p**n > alpha:
+        return None
+    low, high = 0, n  # the rank low does not cover, the rank high does
+    while high - low > 1:
+        middle = (low + high) // 2
+        covers = _at_most(middle - 1, n, p) >= 1.0 - alpha
+        low, high = (low, middle) if covers else (middle, high)
+    return _value_at(histogram, high)
+
+
+def percentile_lower(histogram: Histogram, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
+    """Bound a percentile from below by an order statistic, one-sided, free of any distribution.
+
+    Args: p = p_numerator / p_denominator, between 0 and 1; alpha is the chance that the bound misses.
+    Returns: one of the values; None (not estimable) while (1 - p)**n > alpha, n = 0 included.
+    Source: Hahn and Meeker (1991), section 5.2.2.
+    """
+    mirrored = [(-value, count) for value, count in reversed(histogram)]
+    bound = percentile_upper(mirrored, p_denominator - p_numerator, p_denominator, alpha)
+    return None if bound is None else -bound
+
+
+def mean_interval(count: int, total: int, squares: int, z: float = Z_95) -> tuple[float, float] | None:
+    """Give the normal interval of a mean; each end is a one-sided bound of the level of z.
+
+    Args: the number of observations, their sum and their sum of squares, as exact integers.
+    Returns: (low, high); None (not estimable) below 30 observations, count = 0 included.
+    Source: Neyman (1937); the sample variance in exact integers, so that nothing cancels.
+    """
+    if count < SMALLEST_NORMAL_N:
+        return None
+    error = math.sqrt((count * squares - total * total) / (count * count * (count - 1)))
+    return total / count - z * error, total / count + z * error

@@ -1,0 +1,249 @@
+"""Inferences reduced to integer counts and sums, a table that merges by addition."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from operator import add, itemgetter
+from typing import Any, NamedTuple
+
+from helixctl.core.times import parse_instant, short
+
+ERROR_CLASSES = ("timeout", "rate_limit", "server", "client", "other")
+MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
+COLUMNS = (
+    *("requests", "failures"),
+    *ERROR_CLASSES,
+    *(f"{measure}_{moment}" for measure in MEASURES for moment in ("count", "sum", "squares")),
+)
+_FIRST_ERROR, _FIRST_MOMENT = COLUMNS.index("timeout"), COLUMNS.index("input_tokens_count")
+_ERROR_COLUMN = {name: _FIRST_ERROR + place for place, name in enumerate(ERROR_CLASSES)}
+_NO_ERRORS = (0,) * len(ERROR_CLASSES)
+_ERROR_PATTERNS = (
+    ("rate_limit", re.compile(r"\b429\b|rate.?limit|too many requests|throttl|quota")),
+    ("timeout", re.compile(r"\b(408|504|524)\b|time[sd]?.?out|deadline")),
+    ("server", re.compile(r"\b5\d\d\b|server|unavailable|overload|bad gateway|connection|internal")),
+    ("client", re.compile(r"\b4\d\d\b|client|invalid|bad request|unauthori[sz]ed|forbidden|not.?found|filter")),
+)
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
+class Inference(NamedTuple):
+    """One request and its outcome, in integers: cost in nano-USD, confidence in millionths, latency rounded up.
+
+    `at` is in UTC; `latency_ms` is None where it failed; `error_class` is one of ERROR_CLASSES, read where it failed.
+    """
+
+    at: datetime | None
+    region: str
+    success: bool
+    latency_ms: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: int | None
+    confidence: int | None
+    error_class: str = "other"
+
+
+class Row(NamedTuple):
+    """One key of the table; `window` is a UTC day or '', `cells` stand in the order of COLUMNS."""
+
+    model: str
+    version: str
+    region: str
+    window: str
+    latency_ms: int | None
+    cells: tuple[int, ...]
+
+
+class Moments(NamedTuple):
+    """How many lines carry a measure, its sum, and its sum of squares."""
+
+    n: int
+    total: int
+    squares: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The table summed over all keys; `latencies` is the histogram of the successful requests, ascending."""
+
+    requests: int
+    failures: int
+    errors: Mapping[str, int]
+    measures: Mapping[str, Moments]
+    latencies: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The mergeable table: rows sorted by key, each key once; `latest` is the newest time that any record carries."""
+
+    rows: tuple[Row, ...] = ()
+    latest: datetime | None = None
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """The time of the newest inference; None for no data, or where any record carries no time."""
+        return None if any(row.window == "" for row in self.rows) else self.latest
+
+    def merge(self, other: Stats) -> Stats:
+        """Add two tables up; order and grouping of merges do not change the sum."""
+        merged = {row[:5]: row for row in self.rows}
+        for row in other.rows:
+            known = merged.get(row[:5])
+            merged[row[:5]] = row._replace(cells=tuple(map(add, known.cells, row.cells))) if known else row
+        times = [at for at in (self.latest, other.latest) if at]
+        return Stats(_sorted(merged.values()), max(times, default=None))
+
+    def totals(self) -> Totals:
+        """Sum over all keys."""
+        latencies: dict[int, int] = {}
+        for row in self.rows:
+            if row.latency_ms is not None:
+                latencies[row.latency_ms] = latencies.get(row.latency_ms, 0) + row.cells[0]
+        sums = [sum(column) for column in zip(*(row.cells for row in self.rows), strict=True)] or [0] * len(COLUMNS)
+        return Totals(
+            requests=sums[0],
+            failures=sums[1],
+            errors={name: sums[column] for name, column in _ERROR_COLUMN.items()},
+            measures={name: Moments(*sums[at : at + 3]) for name, at in zip(MEASURES, _moment_columns(), strict=True)},
+            latencies=tuple(sorted(latencies.items())),
+        )
+
+    def encode(self) -> bytes:
+        """Return the canonical bytes, JSON lines; equal tables give equal bytes.
+
+        First a header. Then for each model, version, region and window one line that names them, and one line a latency:
+        [latency, requests, moments...], of the failed ones [null, requests, error classes..., moments...].
+        """
+        latest = short(self.latest) if self.latest else None
+        lines = [_ENCODER.encode({"schema": 1, "kind": "stats", "columns": COLUMNS, "latest": latest})]
+        for key, rows in groupby(self.rows, key=itemgetter(slice(4))):
+            lines.append(_ENCODER.encode(key))
+            lines += [_ENCODER.encode(_compact(row)) for row in rows]
+        return ("\n".join(lines) + "\n").encode()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical bytes, in hex."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+
+class StatsBuilder:
+    """Adds up the inferences of one version, one at a time."""
+
+    def __init__(self, model: str, version: str) -> None:
+        self._model, self._version = model, version
+        self._cells: dict[tuple[str, int, int | None], list[int]] = {}
+        self._latest: datetime | None = None
+
+    def add(self, inference: Inference, cost: int | None) -> None:
+        """Count one inference, at a cost in nano-USD that may differ from its own: one from prices."""
+        at, region, success, latency, input_tokens, output_tokens, _, confidence, error_class = inference
+        day = 0
+        if at is not None:
+            day = at.toordinal()
+            if self._latest is None or at > self._latest:
+                self._latest = at
+        key = (region, day, latency)
+        cells = self._cells.get(key)
+        if cells is None:
+            cells = self._cells[key] = [0] * len(COLUMNS)
+        cells[0] += 1
+        if not success:
+            cells[1] += 1
+            cells[_ERROR_COLUMN[error_class]] += 1
+        column = _FIRST_MOMENT
+        for value in (input_tokens, output_tokens, cost, confidence):
+            if value is not None:
+                cells[column] += 1
+                cells[column + 1] += value
+                cells[column + 2] += value * value
+            column += 3
+
+    def build(self) -> Stats:
+        """Return what was added so far; adding more does not change it."""
+        rows = (
+            Row(self._model, self._version, region, date.fromordinal(day).isoformat() if day else "", latency, tuple(c))
+            for (region, day, latency), c in self._cells.items()
+        )
+        return Stats(_sorted(rows), self._latest)
+
+
+def decode(raw: bytes) -> Stats:
+    """Read canonical bytes back.
+
+    Raises:
+        ValueError: they are not what `encode` writes, to the byte.
+    """
+    try:
+        header, *lines = (json.loads(line) for line in raw.decode("ascii").splitlines())
+        stats = Stats(tuple(_rows(lines)), parse_instant(header["latest"]) if header["latest"] else None)
+        sound = stats.encode() == raw and _in_order(stats) and all(map(_sound, stats.rows))
+    except (ValueError, TypeError, LookupError, RecursionError):
+        sound = False
+    if not sound:
+        raise ValueError("not the canonical bytes of a table of statistics")
+    return stats
+
+
+def error_class(error: object) -> str:
+    """Sort an error, text or status code, into one of ERROR_CLASSES, so that its content need not be kept."""
+    if isinstance(error, str | int):
+        text = str(error)[:500].lower()
+        return next((name for name, pattern in _ERROR_PATTERNS if pattern.search(text)), "other")
+    return "other"
+
+
+def _compact(row: Row) -> list[int | None]:
+    first = _FIRST_ERROR if row.latency_ms is None else _FIRST_MOMENT
+    return [row.latency_ms, row.cells[0], *row.cells[first:]]
+
+
+def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:
+    model = version = region = window = ""
+    for line in lines:
+        if isinstance(line[0], str):
+            model, version, region, window = line
+        else:
+            failures = (line[1],) if line[0] is None else (0, *_NO_ERRORS)
+            yield Row(model, version, region, window, line[0], (line[1], *failures, *line[2:]))
+
+
+def _in_order(stats: Stats) -> bool:
+    once = len({row[:5] for row in stats.rows}) == len(stats.rows)
+    newest_window = max((row.window for row in stats.rows), default="")
+    latest = stats.latest.date().isoformat() if stats.latest else ""
+    return once and latest == newest_window and stats.rows == _sorted(stats.rows)
+
+
+def _sound(row: Row) -> bool:
+    requests, failures = row.cells[:2]
+    return (
+        all(isinstance(text, str) for text in row[:4])
+        and (row.window == "" or _day(row.window) == row.window)
+        and all(type(n) is int and n >= 0 for n in (row.latency_ms or 0, *row.cells))
+        and len(row.cells) == len(COLUMNS)
+        and requests >= max(1, *(row.cells[column] for column in _moment_columns()))
+        and failures == sum(row.cells[_FIRST_ERROR:_FIRST_MOMENT])
+    )
+
+
+def _day(window: str) -> str | None:
+    try:
+        return date.fromisoformat(window).isoformat()
+    except ValueError:
+        return None
+
+
+def _moment_columns() -> range:
+    return range(_FIRST_MOMENT, len(COLUMNS), 3)
+
+
+def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: (*row[:4], -1 if row.latency_ms is None else row.latency_ms)))

@@ -1,0 +1,132 @@
+"""Evaluation back-ends: what each takes and gives, the table of them, and the sources they read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import import_module
+from types import MappingProxyType
+from typing import BinaryIO, Protocol, cast
+
+from helixctl.core.stats import Stats
+from helixctl.errors import NotFound, StorageRefused, Usage
+
+ENGINES: Mapping[str, str] = MappingProxyType({"python": "helixctl.engines.python"})
+"""Name -> module, imported when asked for; each has a function `reduce` that is an Engine."""
+
+MAX_REPORTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The version whose inferences are read, and its prices in USD per million tokens, None where not known."""
+
+    model: str
+    version: str
+    input_per_mtok: Decimal | None = None
+    output_per_mtok: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, or a stream that is open already, and the name to report it by."""
+
+    name: str
+    stream: BinaryIO | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Give the bytes; a stream is left open.
+
+        Raises:
+            NotFound: no such file.
+            Usage: it is a folder.
+            StorageRefused: it cannot be opened, or reading it failed.
+        """
+        try:
+            if self.stream is not None:
+                yield self.stream
+            else:
+                with open(self.name, "rb") as file:
+                    yield file
+        except FileNotFoundError:
+            raise NotFound(f"no file {self.name!a}") from None
+        except IsADirectoryError:
+            raise Usage(f"{self.name!a} is a folder", hint="name its files, such as 'FOLDER/*.jsonl'") from None
+        except OSError as error:
+            raise StorageRefused(f"cannot read {self.name!a}: {error.strerror or type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A line that could not be read, and why, never its content; mismatched where it names another version."""
+
+    source: str
+    line: int
+    why: str
+    mismatched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What an engine gives: the table, the first malformed lines, and how many there are.
+
+    `mismatched_count` says how many of the malformed lines name another model or version.
+    """
+
+    stats: Stats
+    malformed: tuple[Malformed, ...] = ()
+    malformed_count: int = 0
+    mismatched_count: int = 0
+
+
+class Engine(Protocol):
+    """Reduces the records in some sources, written in a format of `readers.READERS`, to one table."""
+
+    def __call__(self, sources: Iterable[Source], subject: Subject, *, records: str = "native") -> Reduction: ...
+
+
+def engine(name: str) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        Usage: there is none.
+    """
+    if name not in ENGINES:
+        raise Usage(f"no engine {name!a}", hint=f"choose one of: {', '.join(ENGINES)}")
+    return cast(Engine, import_module(ENGINES[name]).reduce)
+
+
+def find_sources(patterns: Sequence[str], stdin: BinaryIO | None = None) -> tuple[Source, ...]:
+    """List the sources that names, globs and `-` mean, each file once, those of a glob by name.
+
+    Raises:
+        NotFound: no such file, or a glob that matches nothing.
+        Usage: `-` where there is no standard input.
+    """
+    found: dict[str, Source] = {}
+    for pattern in patterns:
+        for name in _names(pattern):
+            if name != "-":
+                found.setdefault(os.path.realpath(name), Source(name))
+            elif stdin is not None:
+                found.setdefault(name, Source(name, stdin))
+            else:
+                raise Usage("there is no standard input to read", hint="name a file")
+    return tuple(found.values())
+
+
+def _names(pattern: str) -> list[str]:
+    from glob import glob, has_magic
+
+    if pattern == "-" or os.path.exists(pattern):
+        return [pattern]
+    if not has_magic(pattern):
+        raise NotFound(f"no file {pattern!a}")
+    names = sorted(filter(os.path.isfile, glob(pattern, recursive=True)))
+    if not names:
+        raise NotFound(f"no file matches {pattern!a}", hint="quote the pattern, and check the folder it starts from")
+    return names

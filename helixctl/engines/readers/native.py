@@ -1,0 +1,120 @@
+"""The native record: one JSON object a line, read strictly, in exact integers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from helixctl.core.stats import Inference, error_class
+from helixctl.engines import Subject
+from helixctl.engines.readers import LineError, MismatchError
+
+MAX_WHOLE = 10**12
+MAX_COST_USD = 10**6
+NANO, MILLIONTH = Decimal("1E-9"), Decimal("1E-6")
+YEARS = range(2000, 2200)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_EXACT = Context(prec=40, rounding=ROUND_HALF_UP)
+
+
+def read(line: Mapping[str, object], subject: Subject) -> Inference:
+    """Read one record; unknown fields are ignored, null and absent are the same but for `latency_ms`.
+
+    Raises:
+        MismatchError: it names another model or version.
+        LineError: a required field is missing, or a field has a wrong type or is out of range.
+    """
+    get = line.get
+    if get("model", subject.model) not in (subject.model, None):
+        raise MismatchError("it names another model")
+    if get("version", subject.version) not in (subject.version, None):
+        raise MismatchError("it names another version")
+    success = get("success")
+    if success is not True and success is not False:
+        raise LineError("success is not true or false")
+    if "latency_ms" not in line:
+        raise LineError("latency_ms is missing")
+    latency = _latency(get("latency_ms"))
+    if success and latency is None:
+        raise LineError("latency_ms is null though success is true")
+    return Inference(
+        _instant(get("ts")),
+        _region(get("region")),
+        success,
+        latency if success else None,
+        _whole(get("input_tokens"), "input_tokens"),
+        _whole(get("output_tokens"), "output_tokens"),
+        _scaled(get("cost"), "cost", MAX_COST_USD, NANO),
+        _scaled(get("confidence"), "confidence", 1, MILLIONTH),
+        "other" if success else error_class(get("error")),
+    )
+
+
+def write(inference: Inference) -> bytes:
+    """Write one record that reads back as the same inference, and a line feed; of an error, only its class."""
+    at, region, success, latency, input_tokens, output_tokens, cost, confidence, error = inference
+    head = f'{{"ts":"{at.isoformat()[:-6]}Z",' if at else "{"
+    fields = [f'{head}"success":{"true" if success else "false"},"latency_ms":{"null" if latency is None else latency}']
+    if region:
+        fields.append(f'"region":"{region}"')
+    if input_tokens is not None:
+        fields.append(f'"input_tokens":{input_tokens}')
+    if output_tokens is not None:
+        fields.append(f'"output_tokens":{output_tokens}')
+    if cost is not None:
+        fields.append(f'"cost":{cost // 10**9}.{cost % 10**9:09}')
+    if confidence is not None:
+        fields.append(f'"confidence":{confidence // 10**6}.{confidence % 10**6:06}')
+    if not success:
+        fields.append(f'"error":"{error}"')
+    return f"{','.join(fields)}}}\n".encode()
+
+
+def _latency(value: object) -> int | None:
+    if value is None:
+        return None
+    if (type(value) is Decimal or type(value) is int) and 0 <= value <= MAX_WHOLE:
+        return math.ceil(value)
+    raise LineError(f"latency_ms is not a number from 0 to {MAX_WHOLE}")
+
+
+def _whole(value: object, field: str) -> int | None:
+    if value is None or (type(value) is int and 0 <= value <= MAX_WHOLE):
+        return value
+    raise LineError(f"{field} is not a whole number from 0 to {MAX_WHOLE}")
+
+
+def _scaled(value: object, field: str, limit: int, unit: Decimal) -> int | None:
+    if value is None:
+        return None
+    if type(value) is Decimal and 0 <= value <= limit:
+        return int(_EXACT.divide(value.quantize(unit, None, _EXACT), unit))
+    if type(value) is int and 0 <= value <= limit:
+        return int(_EXACT.divide(value, unit))
+    raise LineError(f"{field} is not a number from 0 to {limit}")
+
+
+def _instant(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        if type(value) is str and _INSTANT.fullmatch(value):
+            at = datetime.fromisoformat(value.upper())
+            at = at if at.tzinfo is UTC else at.astimezone(UTC)
+            if at.year in YEARS:
+                return at
+    except (ValueError, OverflowError):
+        pass
+    raise LineError(f"ts is not an RFC 3339 time with a zone, from {YEARS[0]} to {YEARS[-1]}")
+
+
+def _region(value: object) -> str:
+    if value is None:
+        return ""
+    if type(value) is str and _REGION.fullmatch(value):
+        return value
+    raise LineError("region is not a name of letters, digits, '.', '_' and '-'")

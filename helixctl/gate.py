@@ -1,0 +1,126 @@
+"""The one door: every change of the registry passes `submit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from helixctl.core import planning, policy
+from helixctl.core.audit import Effect, Entry
+from helixctl.core.lifecycle import Action
+from helixctl.core.names import Ref
+from helixctl.core.planning import Plan
+from helixctl.core.policy import Decision
+from helixctl.core.request import Request
+from helixctl.core.snapshot import Snapshot
+from helixctl.storage.registry import Logged, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What happened, or with `dry_run` would happen.
+
+    Args:
+        changes: each version that moves or changes, with the status before and after.
+        decision: what policy said; None where policy does not judge such a request.
+        audit: the entry; None where nothing was logged.
+        warnings: what the user should know besides.
+    """
+
+    action: str
+    ref: Ref
+    changed: bool
+    dry_run: bool
+    changes: tuple[Effect, ...]
+    decision: Decision | None
+    audit: Logged | None = None
+    undo: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """True unless policy denied it."""
+        return self.decision is None or self.decision.allowed
+
+
+def submit(store: Store, request: Request) -> Result:
+    """Plan, decide, and commit one request; a denial is logged and returned, never raised.
+
+    Raises:
+        HelixError: a refusal; nothing was written.
+    """
+    if request.dry_run:
+        with store.reading() as still:
+            now = still.compared_snapshot(request.ref.model, request.at)
+            plan = planning.plan(request, now)
+            return _result(request, plan, judge(request, plan, now))
+    with store.writing() as transaction:
+        now = transaction.snapshot(request.ref.model, request.at)
+        plan = planning.plan(request, now)
+        result = _result(request, plan, judge(request, plan, now))
+        if not plan.effects:
+            return result
+        entry = _entry(request, plan, result.decision)
+        records = plan.records if result.allowed else ()
+        logged = transaction.commit(entry, records, now)
+        return replace(result, audit=logged, warnings=(*result.warnings, *logged.warnings))
+
+
+def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:
+    """Return what policy says to a plan; None where there is nothing for it to judge."""
+    if plan.action is None or not plan.effects:
+        return None
+    return policy.decide(plan.action, now.case(plan.subject), now.policies, request)
+
+
+def check(store: Store, action: Action, request: Request | None, ref: Ref, at: datetime) -> Decision:
+    """Return what policy would say now, without writing; a step that the lifecycle lacks is refused as the write would be.
+
+    Args:
+        request: the change to plan first; None for actions that change no lifecycle.
+
+    Raises:
+        HelixError: as the write itself.
+    """
+    with store.reading() as still:
+        now = still.compared_snapshot(ref.model, at)
+        subject = planning.plan(request, now).subject if request else now.record(now.resolve(ref))
+        return policy.decide(action, now.case(subject), now.policies)
+
+
+def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
+    moved = {(effect.model, effect.version): effect for effect in reversed(plan.effects)}
+    changes = tuple(reversed(moved.values()))
+    allowed = decision is None or decision.allowed
+    action = plan.action or type(request.act).__name__.lower()
+    return Result(
+        str(action),
+        plan.subject.ref,
+        changed=bool(plan.effects) and allowed,
+        dry_run=request.dry_run,
+        changes=changes if allowed else (),
+        decision=decision,
+        undo=plan.undo if plan.effects and allowed else None,
+        warnings=(plan.note,) if plan.note else (),
+    )
+
+
+def _entry(request: Request, plan: Plan, decision: Decision | None) -> Entry:
+    allowed = decision is None or decision.allowed
+    own, data = plan.effects[0], dict(plan.data) if allowed else {}
+    if decision is not None:
+        data["decision"] = decision.as_data()
+    denied = "deployment.denied" if plan.action in policy.GATED else own.action
+    overrides = decision.overridden if decision and allowed else ()
+    used = tuple(Effect("override.used", own.model, own.version) for _ in overrides[:1])
+    return Entry(
+        at=request.at,
+        action=own.action if allowed else denied,
+        outcome=plan.outcome if allowed else "denied",
+        actor=request.actor,
+        model=plan.subject.ref.model,
+        version=plan.subject.version,
+        reason=request.reason,
+        effects=(*plan.effects, *used) if allowed else (),
+        data=data,
+    )

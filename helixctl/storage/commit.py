@@ -1,0 +1,184 @@
+"""The commit protocol: the log's line is the redo log, and makes the change.
+
+1. Under the lock, recover what a crash left. 2. Write the new files into `.helix/pending/<id>/` and sync them, the
+folder, and its parent. 3. Append the entry's line and sync it (and the folder, where the segment is new): this is the
+commit point. 4. Rename the files into place and sync their folders. An error before 3 ends leaves nothing; one after it
+leaves a committed change that the next command finishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from helixctl.core import audit
+from helixctl.errors import BrokenLog, Changed, Drift, HelixError
+from helixctl.storage import disk, git, ledger
+
+PENDING = ".helix/pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The entry as it was written, and what was left for the next command to finish, if anything."""
+
+    seq: int
+    hash: str
+    unfinished: str | None = None
+
+
+def digest_of(path: str) -> str | None:
+    """Return SHA-256 of a file, or None where it is not there."""
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.sha256(handle.read()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: str) -> Receipt:
+    """Make the entry and its files durable. The exclusive lock is held, and recovery done.
+
+    Args:
+        files: new bytes by path, in the order of the entry's changes; paths that only need recording have none.
+
+    Raises:
+        Changed: a file differs from what was read.
+        StorageRefused: nothing changed.
+    """
+    for change in entry.changes:
+        if digest_of(os.path.join(root, change.path)) not in (change.before, _unrecorded(change, files)):
+            raise Changed(f"{change.path} changed while the command ran", path=change.path, hint="run it again")
+    line, digest = audit.encode(entry)
+    folder = os.path.join(root, PENDING, entry.id)
+    try:
+        with disk.refusing(f"write to {PENDING}"):
+            _stage(folder, entry, files)
+        with disk.refusing(f"append to {segment}"):
+            disk.append_line(os.path.join(root, segment), line)
+    except disk.TornAppend:
+        raise  # what the disk kept is unknown: recovery decides by the log
+    except HelixError:
+        with suppress(OSError):
+            disk.remove_folder(folder)
+            disk.remove_empty_folders(os.path.dirname(os.path.join(root, segment)), root)
+        raise
+    try:
+        _place(root, folder, audit.changes_as_rows(entry))
+    except (OSError, HelixError):
+        return Receipt(entry.seq, digest, "the files are put in place by the next command")
+    return Receipt(entry.seq, digest)
+
+
+def _unrecorded(change: audit.Change, files: Mapping[str, bytes]) -> str | None:
+    return None if change.path in files else change.after
+
+
+def _stage(folder: str, entry: audit.Entry, files: Mapping[str, bytes]) -> None:
+    if not files:
+        return
+    disk.make_folders(folder)
+    for number, change in enumerate(entry.changes):
+        if change.path in files:
+            disk.write_new(os.path.join(folder, str(number)), files[change.path])
+    disk.sync_folder(folder)
+
+
+def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
+    """Rename the pending files of a logged transaction over what the entry says was there before."""
+    folders = set()
+    for number, change in enumerate(changes):
+        source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
+        if not os.path.exists(source):
+            continue
+        if digest_of(target) not in (change["before"], change["after"]):
+            raise Drift(
+                "was edited before a crash could be repaired",
+                path=change["path"],
+                hint=f"save your edit elsewhere and restore the file from git; {PENDING} holds the logged one",
+            )
+        disk.make_folders(os.path.dirname(target))
+        disk.move(source, target)
+        folders.add(os.path.dirname(target))
+    for name in sorted(folders):
+        disk.sync_folder(name)
+    disk.remove_folder(folder)
+
+
+def recover(root: str) -> ledger.Ledger:
+    """Finish or undo what a crash left, and return the ledger. The exclusive lock is held.
+
+    Raises:
+        BrokenLog: an unfinished line in a segment that git tracks.
+        Drift: a file was edited between the crash and now.
+        StorageRefused: the disk does not let it.
+    """
+    book = ledger.load(root)
+    with disk.refusing("repair what a crash left"):
+        for segment in book.segments.values():
+            if segment.torn:
+                _cut_tail(root, segment)
+        for name, changes in pending(root):
+            folder = os.path.join(root, PENDING, name)
+            if changes is None:
+                disk.remove_folder(folder)
+            else:
+                _place(root, folder, changes)
+    return book
+
+
+def _cut_tail(root: str, segment: ledger.Segment) -> None:
+    if git.may_be_tracked(root, segment.path):
+        raise BrokenLog(
+            "the last line is not finished, in a segment that git tracks",
+            path=segment.path,
+            line=segment.lines + 1,
+            hint=f"git checkout -- {segment.path}",
+        )
+    disk.cut(os.path.join(root, segment.path), segment.size)
+    segment.torn = 0
+
+
+def pending(root: str) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
+    """Yield each pending transaction with its logged changes, or None where the log does not have it."""
+    try:
+        names = sorted(os.listdir(os.path.join(root, PENDING)))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        yield name, _logged_changes(root, name)
+
+
+def _logged_changes(root: str, entry_id: str) -> list[dict[str, Any]] | None:
+    needle = f'"id":"{entry_id}"'.encode()
+    for path in reversed(ledger.paths(root)):
+        with open(os.path.join(root, path), "rb") as handle:
+            for raw in handle:
+                if needle in raw[:200] and raw.endswith(b"\n"):
+                    changes: list[dict[str, Any]] = json.loads(raw)["changes"]
+                    return changes
+    return None
+
+
+def overlay(root: str) -> dict[str, str]:
+    """Return, for a reader, the path of the pending file that stands for each path of a logged transaction."""
+    found = {}
+    for name, changes in pending(root):
+        for number, change in enumerate(changes or ()):
+            path = os.path.join(root, PENDING, name, str(number))
+            if os.path.exists(path):
+                found[change["path"]] = path
+    return found
+
+
+def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, max_entries: int, random: bytes) -> str:
+    """Return the path of the segment to append to: the last one while git does not track it and it is not full."""
+    last = max(book.segments, default=None)
+    if last is not None and book.segments[last].lines < max_entries and not git.may_be_tracked(root, last):
+        return last
+    return audit.segment_path(entry.at, random)

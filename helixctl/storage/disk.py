@@ -1,0 +1,207 @@
+"""The one module that writes bytes: synced files, appends, renames, folders. Nothing else in the package writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from helixctl.errors import NotFound, StorageRefused
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+class TornAppend(StorageRefused):
+    """An append failed and could not be taken back: the next command decides what the disk kept."""
+
+    code = "HX802"
+
+
+@contextmanager
+def refusing(doing: str) -> Iterator[None]:
+    """Turn an error of the operating system into a refusal that says what was being done.
+
+    Raises:
+        NotFound: the file is not there.
+        StorageRefused: any other error.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"cannot {doing}: no such file", hint="check the path") from error
+    except OSError as error:
+        raise StorageRefused(f"cannot {doing}: {_words(error)}", hint=_advice(error)) from error
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _advice(error: OSError) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "free some space and run it again"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "get permission for the folder, or use a checkout you may write to"
+        case errno.ELOOP:
+            return "the registry holds no symbolic links; replace it by a file"
+    return "check the disk and run it again"
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Create a file with these bytes and sync it; its folder is the caller's to sync."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o644)
+    try:
+        _write_all(handle, data)
+        _sync(handle)
+    finally:
+        os.close(handle)
+
+
+def append_line(path: str, line: bytes) -> None:
+    """Append whole bytes to a file and sync it, creating it where it is not there; a failure is taken back.
+
+    Raises:
+        OSError: nothing was appended.
+        TornAppend: it failed, and so did taking it back.
+    """
+    is_new = not os.path.lexists(path)
+    if is_new:
+        make_folders(os.path.dirname(path))
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o644)
+    try:
+        size = os.fstat(handle).st_size
+        try:
+            _write_all(handle, line)
+            _sync(handle)
+            if is_new:
+                sync_folder(os.path.dirname(path))
+        except BaseException as error:
+            _take_back(path, handle, size, is_new, error)
+            raise
+    finally:
+        os.close(handle)
+
+
+def _take_back(path: str, handle: int, size: int, is_new: bool, cause: BaseException) -> None:
+    try:
+        os.ftruncate(handle, size)
+        _sync(handle)
+        if is_new:
+            os.unlink(path)
+            sync_folder(os.path.dirname(path))
+    except OSError:
+        raise TornAppend(
+            "the disk failed while the log was written, and again while that was taken back",
+            hint="repair the disk; the next command tells whether the change happened",
+        ) from cause
+
+
+def append_shared(path: str, data: bytes) -> None:
+    """Append whole lines to a file of recorded inferences, under a lock of its own; not synced."""
+    import fcntl
+
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        try:
+            _write_all(handle, b"\n" * torn + data)
+        except OSError:
+            os.ftruncate(handle, size)
+            raise
+    finally:
+        os.close(handle)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Put derived data in place whole: a reader sees the old or the new file; not synced."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o644)
+        try:
+            _write_all(handle, data)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def move(source: str, target: str) -> None:
+    """Rename a file over another; the folders are the caller's to sync."""
+    os.replace(source, target)
+
+
+def cut(path: str, size: int) -> None:
+    """Cut a file back to a size and sync it."""
+    handle = os.open(path, os.O_WRONLY | _NO_LINK)
+    try:
+        os.ftruncate(handle, size)
+        _sync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove(path: str) -> None:
+    """Remove a file where it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and the files in it, where it is there."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(path):
+            os.unlink(os.path.join(path, name))
+        os.rmdir(path)
+
+
+def remove_empty_folders(path: str, top: str) -> None:
+    """Remove a folder and its parents below `top`, as long as they are empty."""
+    with suppress(OSError):
+        while len(path) > len(top):
+            os.rmdir(path)
+            path = os.path.dirname(path)
+
+
+def make_folders(path: str) -> None:
+    """Create a folder and its parents, and sync the parent of each one made."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folders(parent)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o755)
+    sync_folder(parent)
+
+
+def sync_folder(path: str) -> None:
+    """Sync a folder, so that the names in it survive a crash."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    import fcntl
+
+    to_platter = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone stops at the drive's cache
+    if to_platter is None:
+        os.fsync(handle)
+    else:
+        fcntl.fcntl(handle, to_platter)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]

@@ -1,0 +1,252 @@
+"""What the log adds up to: its heads, and the last logged digest of each path.
+
+It is derived from the segments, and kept in `.helix/index.db` so that a command reads only what was appended since.
+`verify` never trusts it; a segment that shrank, vanished or changed makes it be built anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from helixctl.core import audit
+from helixctl.errors import BrokenLog, Damaged
+from helixctl.storage import disk
+
+INDEX = ".helix/index.db"
+_SCHEMA = """
+create table if not exists meta (key text primary key, value text) without rowid;
+create table if not exists segment (path text primary key, size int, mtime_ns int, lines int, last text) without rowid;
+create table if not exists logged (path text primary key, seq int, hash text, after text, state text) without rowid;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The last change of a path: by which entry, to which digest, with which helixctl-written state."""
+
+    seq: int
+    hash: str
+    after: str | None
+    state: str | None
+
+
+@dataclass(slots=True)
+class Segment:
+    """A file of the log as far as it has been read; `torn` bytes at its end are an unfinished append."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    lines: int
+    last: str
+    torn: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The log, added up. `fresh` holds what the index on disk does not know yet."""
+
+    root: str
+    segments: dict[str, Segment] = field(default_factory=dict)
+    heads: dict[str, tuple[int, str]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    fresh: dict[str, Logged] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    base: sqlite3.Connection | None = None
+
+    def logged(self, path: str) -> Logged | None:
+        """Return the last change of a path, or None where the log has none."""
+        return self.fresh.get(path) or next((found for _, found in self._stored("path = ?", path)), None)
+
+    def logged_below(self, prefix: str) -> dict[str, Logged]:
+        """Return the last change of each path that begins with `prefix`."""
+        stored = dict(self._stored("path >= ? and path < ?", prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
+        return stored | {path: found for path, found in self.fresh.items() if path.startswith(prefix)}
+
+    def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Logged]]:
+        if self.base is None:
+            return
+        try:
+            rows = self.base.execute(
+                f"select path, seq, hash, after, state from logged where {where}", values
+            ).fetchall()
+        except sqlite3.Error:
+            raise Damaged(
+                "the index of the log is damaged", path=INDEX, hint=f"remove {INDEX}; it is built anew"
+            ) from None
+        yield from ((path, Logged(*rest)) for path, *rest in rows)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        if self.base is not None:
+            self.base.close()
+        self.base = None
+
+    def add(self, path: str, number: int, raw: bytes) -> str:
+        """Add one line of a segment; return its hash.
+
+        Raises:
+            BrokenLog: the line is no entry.
+        """
+        try:
+            line = audit.scan(raw)
+            changes = audit.parse(raw)["changes"] if b'"changes":[]' not in raw else ()
+        except audit.BadLine as error:
+            raise BrokenLog(
+                str(error), path=path, line=number, hint="helixctl verify shows all; restore the file"
+            ) from None
+        for parent in line.parents:
+            if self.heads.pop(parent, None) is None:
+                self.missing.add(parent)
+        if line.hash in self.missing:
+            self.missing.discard(line.hash)
+        else:
+            self.heads[line.hash] = (line.seq, line.at.decode())
+        for change in changes:
+            self._fold(line, change)
+        return line.hash
+
+    def _fold(self, line: audit.Line, change: dict[str, Any]) -> None:
+        known = self.logged(change["path"])
+        if known is None or (known.seq, known.hash) < (line.seq, line.hash):
+            self.fresh[change["path"]] = Logged(line.seq, line.hash, change["after"], change["state"])
+
+
+def paths(root: str) -> list[str]:
+    """Return the paths of all segments from the root, sorted by name."""
+    found = []
+    for year in _folders(root, "audit"):
+        for month in _folders(root, year):
+            names = os.listdir(os.path.join(root, month))
+            found += [f"{month}/{name}" for name in names if name.endswith(".jsonl")]
+    return sorted(found)
+
+
+def _folders(root: str, path: str) -> list[str]:
+    try:
+        names = sorted(name for name in os.listdir(os.path.join(root, path)) if name.isdigit())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [f"{path}/{name}" for name in names]
+
+
+def load(root: str) -> Ledger:
+    """Return the ledger of the log as it is on disk; nothing is written.
+
+    Raises:
+        BrokenLog: a line that is no entry, or a link in place of a segment.
+    """
+    found = {path: os.lstat(os.path.join(root, path)) for path in paths(root)}
+    ledger = _from_index(root) or Ledger(root)
+    if not all(_still_there(root, segment, found) for segment in ledger.segments.values()):
+        ledger.close()
+        ledger = Ledger(root)
+    awaited = set(ledger.missing)
+    changed = []
+    for path, stat in found.items():
+        known = ledger.segments.get(path)
+        if known is None or (known.size, known.mtime_ns) != (stat.st_size, stat.st_mtime_ns):
+            changed.append(path)
+    for path in changed:
+        _read(ledger, path)
+    ledger.missing -= _present(root, found, ledger.missing - awaited)
+    return ledger
+
+
+def _present(root: str, segments: Iterable[str], hashes: set[str]) -> set[str]:
+    """Return which of these hashes some line of the log has: a parent that an earlier child took off the heads."""
+    if not hashes:
+        return set()
+    present = set()
+    for path in segments:
+        with open(os.path.join(root, path), "rb") as handle:
+            present |= hashes.intersection(raw[-67:-3].decode(errors="replace") for raw in handle)
+    return present
+
+
+def _read(ledger: Ledger, path: str) -> None:
+    known = ledger.segments.get(path)
+    segment = known or Segment(path, 0, 0, 0, "")
+    full = os.path.join(ledger.root, path)
+    if os.path.islink(full):
+        raise BrokenLog("a link stands in place of a segment", path=path, hint="restore the file from git")
+    with disk.refusing(f"read {path}"), open(full, "rb") as handle:
+        stat = os.fstat(handle.fileno())
+        handle.seek(segment.size)
+        rest = handle.read()
+    *lines, tail = rest.split(b"\n")
+    if not tail and lines and b"\0" in lines[-1]:
+        tail = lines.pop() + b"\n"
+    for number, raw in enumerate(lines, segment.lines + 1):
+        segment.last = ledger.add(path, number, raw)
+    segment.size, segment.mtime_ns = segment.size + len(rest) - len(tail), stat.st_mtime_ns
+    segment.lines, segment.torn = segment.lines + len(lines), len(tail)
+    ledger.segments[path] = segment
+    ledger.touched.add(path)
+
+
+def _still_there(root: str, known: Segment, found: dict[str, os.stat_result]) -> bool:
+    """Tell whether a segment is as it was read, or has only grown since."""
+    stat = found.get(known.path)
+    if stat is None or stat.st_size < known.size:
+        return False
+    if (stat.st_size, stat.st_mtime_ns) == (known.size, known.mtime_ns):
+        return True
+    with open(os.path.join(root, known.path), "rb") as handle:
+        handle.seek(max(known.size - 67, 0))
+        return handle.read(min(known.size, 67)) == f'{known.last}"}}\n'.encode()[-known.size :] or known.size == 0
+
+
+def _from_index(root: str) -> Ledger | None:
+    path = os.path.join(os.path.abspath(root), INDEX)
+    if not os.path.exists(path):
+        return None
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    try:
+        base = sqlite3.connect(f"file:{quoted}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return None
+    try:
+        meta = dict(base.execute("select key, value from meta"))
+        segments = {row[0]: Segment(*row) for row in base.execute("select * from segment")}
+        heads = {key: (value[0], value[1]) for key, value in json.loads(meta["heads"]).items()}
+        return Ledger(root, segments, heads, set(json.loads(meta["missing"])), base=base)
+    except (sqlite3.Error, KeyError, ValueError, TypeError, AttributeError):
+        base.close()
+        return None
+
+
+def save(ledger: Ledger) -> None:
+    """Bring the index up to the ledger, under the exclusive lock. It is derived: that it cannot be kept is no failure."""
+    if not ledger.touched:
+        return
+    path = os.path.join(ledger.root, INDEX)
+    is_rebuilt = ledger.base is None
+    ledger.close()
+    with suppress(sqlite3.Error, OSError):
+        if is_rebuilt:
+            disk.remove(path)
+            disk.remove(path + "-journal")
+        with closing(sqlite3.connect(path)) as base, base:
+            base.executescript("pragma synchronous = off;" + _SCHEMA)
+            _write(base, ledger)
+
+
+def _write(base: sqlite3.Connection, ledger: Ledger) -> None:
+    read = [ledger.segments[name] for name in ledger.touched]
+    base.executemany(
+        "insert or replace into segment values (?, ?, ?, ?, ?)",
+        [(s.path, s.size, s.mtime_ns, s.lines, s.last) for s in read],
+    )
+    base.executemany(
+        "insert or replace into logged values (?, ?, ?, ?, ?)",
+        [(name, c.seq, c.hash, c.after, c.state) for name, c in ledger.fresh.items()],
+    )
+    meta = {"heads": json.dumps(ledger.heads), "missing": json.dumps(sorted(ledger.missing))}
+    base.executemany("insert or replace into meta values (?, ?)", meta.items())

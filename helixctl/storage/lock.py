@@ -1,0 +1,70 @@
+"""The registry's lock: one writer, or many readers. It ends with the process that holds it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from helixctl.errors import Locked
+from helixctl.storage import disk
+
+PATH = ".helix/lock"
+PATIENCE_S = 30.0
+
+
+@contextmanager
+def exclusive(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Hold the registry alone, creating the lock where it is not there.
+
+    Raises:
+        Locked: somebody else held it for longer than `patience_s`.
+        StorageRefused: the lock cannot be opened.
+    """
+    with disk.refusing("lock the registry"):
+        handle = os.open(os.path.join(root, PATH), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _wait(handle, shared=False, patience_s=patience_s):
+            raise Locked(
+                f"another writer has held the registry for {patience_s:.0f} s",
+                hint="run it again; if nothing is running, look for a stopped process that holds .helix/lock",
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def shared(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Hold writers off while several files are read; without a lock to open, or in vain, read all the same."""
+    try:
+        handle = os.open(os.path.join(root, PATH), os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        _wait(handle, shared=True, patience_s=patience_s)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait(handle: int, *, shared: bool, patience_s: float) -> bool:
+    import fcntl
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    deadline = time.monotonic() + patience_s
+    pause = 0.001
+    while True:
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+        except OSError:
+            return shared
+        else:
+            return True

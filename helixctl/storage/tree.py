@@ -1,0 +1,161 @@
+"""The registry's folder: where it is, which files it holds, and reading them without leaving it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from helixctl.core.names import Ref, parse_model
+from helixctl.core.toml import MAX_BYTES
+from helixctl.errors import Damaged, Duplicate, HelixError, Invalid, NotFound, StorageRefused, Usage
+from helixctl.storage import disk
+
+MARKER = "helix.toml"
+
+
+def find_root(given: str | None, start: str) -> str:
+    """Return the registry's root: the folder given, or the nearest parent of `start` that holds helix.toml.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if given is not None:
+        if os.path.lexists(os.path.join(given, MARKER)):
+            return os.path.abspath(given)
+        raise NotFound(f"{given} holds no {MARKER}", hint=f"helixctl init {given}")
+    folder = os.path.abspath(start)
+    while not os.path.lexists(os.path.join(folder, MARKER)):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            raise NotFound("no registry here or in a folder above", hint="helixctl init, or name one with -C DIR")
+        folder = parent
+    return folder
+
+
+def path_of(ref: Ref) -> str:
+    """Return the path of a version's file, from the root."""
+    return f"models/{ref.model}/{ref.version}.toml"
+
+
+def read(root: str, path: str, overlay: Mapping[str, str]) -> bytes:
+    """Return the bytes of a registry file, of its pending successor where a crash left one.
+
+    Raises:
+        NotFound: it is not there.
+        Damaged: it is a link, or too large to be what it should be.
+        StorageRefused: it cannot be read.
+    """
+    full = overlay.get(path) or os.path.join(root, path)
+    if path not in overlay:
+        refuse_links(root, path)
+    with disk.refusing(f"read {path}"), open(full, "rb") as handle:
+        raw = handle.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise Damaged(f"larger than {MAX_BYTES} bytes", path=path, hint="restore the file from git")
+    return raw
+
+
+def refuse_links(root: str, path: str) -> None:
+    """Refuse a path that passes through a symbolic link below the root.
+
+    Raises:
+        Damaged: it does.
+    """
+    full = root
+    for part in path.split("/"):
+        full = os.path.join(full, part)
+        if os.path.islink(full):
+            where = os.path.relpath(full, root)
+            raise Damaged("a symbolic link stands in the registry", path=where, hint="replace it by what it points to")
+
+
+def refuse_near_names(root: str, model: str) -> None:
+    """Refuse a new model id that differs from an existing folder only by case.
+
+    Raises:
+        Duplicate: it does.
+    """
+    folder = os.path.join(root, "models")
+    for segment in model.split("/"):
+        for name in _names(folder):
+            if name != segment and name.lower() == segment.lower():
+                raise Duplicate(
+                    f"model id {model!a} differs from {name!a} only by case", hint="use the id that is there already"
+                )
+        folder = os.path.join(folder, segment)
+
+
+def versions(root: str, model: str, overlay: Mapping[str, str]) -> list[str]:
+    """Return the versions of a model by the names of its files, sorted by name."""
+    prefix = f"models/{model}/"
+    refuse_links(root, prefix.rstrip("/"))
+    found = {name[:-5] for name in _names(os.path.join(root, prefix)) if name.endswith(".toml")}
+    found |= {path[len(prefix) : -5] for path in overlay if path.startswith(prefix) and "/" not in path[len(prefix) :]}
+    return sorted(found)
+
+
+def models(root: str, overlay: Mapping[str, str]) -> Iterator[str]:
+    """Yield the ids of the models that have a version file, sorted."""
+    found = set(_models_below(os.path.join(root, "models"), ""))
+    found |= {path[len("models/") :].rpartition("/")[0] for path in overlay if path.startswith("models/")}
+    yield from sorted(found)
+
+
+def _models_below(folder: str, prefix: str, depth: int = 3) -> Iterator[str]:
+    """Yield what has the place of a model, valid or not: an invalid name is reported by whoever reads it."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageRefused(f"cannot read models/{prefix}: {error.strerror}", hint="get permission for it") from error
+    if prefix and any(entry.name.endswith(".toml") for entry in entries):
+        yield prefix
+    for entry in entries:
+        if depth and not entry.name.endswith(".toml") and (entry.is_symlink() or entry.is_dir()):
+            below = f"{prefix}/{entry.name}" if prefix else entry.name
+            if entry.is_symlink():
+                yield below
+            else:
+                yield from _models_below(entry.path, below, depth - 1)
+
+
+def valid_model(model: str, path: str) -> None:
+    """Refuse a folder whose name is no model id.
+
+    Raises:
+        Damaged: it is not.
+    """
+    try:
+        parse_model(model)
+    except Usage as error:
+        raise Damaged(error.message, path=path, hint="rename the folder") from None
+
+
+def policy_paths(root: str) -> list[str]:
+    """Return the paths of the policy files, sorted."""
+    return [f"policies/{name}" for name in _names(os.path.join(root, "policies")) if name.endswith(".toml")]
+
+
+def config_paths(root: str) -> list[str]:
+    """Return the paths of the files that people edit: settings, policies, trust."""
+    trust = [f"trust/{name}" for name in _names(os.path.join(root, "trust"))]
+    return [MARKER, *policy_paths(root), *trust]
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageRefused(
+            f"cannot read {os.path.basename(folder)}: {error.strerror}", hint="get permission"
+        ) from error
+
+
+def damaged(error: HelixError, path: str) -> HelixError:
+    """Return what a file of the registry that does not decode is called: damaged, with its path."""
+    if isinstance(error, Invalid):
+        return Damaged(error.message, hint=error.hint, path=path, line=error.line, key=error.key)
+    return error.at(path)

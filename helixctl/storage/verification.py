@@ -1,0 +1,120 @@
+"""Verify the log, and the files against it; reads everything anew, and no index."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+
+from helixctl.core import audit, record
+from helixctl.core.integrity import Chain, Finding, Fold, Verification, compare, holders
+from helixctl.errors import HelixError
+from helixctl.storage import commit, git, ledger, log, tree
+from helixctl.storage.registry import Store
+
+
+def verify_log(store: Store) -> Verification:
+    """Check framing, hashes, links and order of every segment."""
+    chain = Chain()
+    paths = ledger.paths(store.root)
+    for path in paths:
+        chain.segment(path, _lines(store.root, path, chain.findings))
+    chain.finish()
+    chain.findings += [
+        Finding("stray-file", path, None, "no segment of the log") for path in _strays(store.root, paths)
+    ]
+    heads = tuple(sorted(head.hex() for head in chain.heads))
+    return Verification(chain.entries, len(paths), heads, tuple(chain.findings))
+
+
+def _lines(root: str, path: str, findings: list[Finding]) -> Iterator[bytes]:
+    """Yield a segment's lines; note an end that only an open segment may have."""
+    full = os.path.join(root, path)
+    if os.path.islink(full):
+        findings.append(Finding("stray-file", path, None, "a link stands in place of a segment"))
+        return
+    number = 0
+    with open(full, "rb") as handle:
+        for number, raw in enumerate(iter(lambda: handle.readline(audit.MAX_LINE + 1), b""), 1):
+            if len(raw) > audit.MAX_LINE:
+                findings.append(Finding("bad-line", path, number, "a line of more than 1 MiB"))
+                return
+            if not raw.endswith(b"\n"):
+                if git.may_be_tracked(root, path):
+                    findings.append(
+                        Finding("torn-tail", path, number, "the last line has no end, in a tracked segment")
+                    )
+                return
+            yield raw[:-1]
+    if number == 0 and git.may_be_tracked(root, path):
+        findings.append(Finding("empty-segment", path, None, "an empty segment that git tracks"))
+
+
+def _strays(root: str, segments: list[str]) -> Iterator[str]:
+    known = set(segments)
+    for folder, folders, names in os.walk(os.path.join(root, "audit")):
+        place = os.path.relpath(folder, root).replace(os.sep, "/")
+        if place == "audit":
+            folders[:] = [name for name in folders if name != "checkpoints"]
+        for name in names:
+            path = f"{place}/{name}"
+            if path not in known and not (name.endswith(".sig") and path[:-4] in known):
+                yield path
+
+
+def verify(store: Store) -> Verification:
+    """Check the log, parse and fold it, and check every file against it.
+
+    Raises:
+        BadSettings: helix.toml does not load, so the registry's id is not known.
+    """
+    settings = store.settings()
+    log_says = verify_log(store)
+    findings = list(log_says.findings)
+    fold = Fold(settings.id)
+    if log_says.outcome in ("ok", "incomplete"):
+        for path, number, raw in log.lines(store.root):
+            fold.add(path, number, raw)
+        findings += fold.findings
+    digests, statuses = {}, []
+    for path, raw in _version_files(store, findings):
+        digests[path] = hashlib.sha256(raw).hexdigest()
+        try:
+            found = record.decode(raw)
+        except HelixError as error:
+            is_merged = b"\n<<<<<<< " in b"\n" + raw
+            findings.append(Finding("merge-markers" if is_merged else "damaged-file", path, error.line, error.message))
+            continue
+        if tree.path_of(found.ref) != path:
+            findings.append(Finding("damaged-file", path, None, f"the file says it is {found.ref}"))
+        statuses.append((found.ref.model, found.version, str(found.status)))
+    if log_says.outcome != "tampered":
+        findings += compare(fold.files, digests)
+        findings += _unrecorded(store, fold)
+    findings += holders(statuses)
+    return Verification(log_says.entries, log_says.segments, log_says.heads, tuple(findings))
+
+
+def _version_files(store: Store, findings: list[Finding]) -> Iterator[tuple[str, bytes]]:
+    for model in store.models():
+        try:
+            tree.valid_model(model, f"models/{model}")
+            names = tree.versions(store.root, model, store.overlay)
+        except HelixError as error:
+            findings.append(Finding("damaged-file", error.path or f"models/{model}", None, error.message))
+            continue
+        for name in names:
+            path = f"models/{model}/{name}.toml"
+            try:
+                yield path, store.read(path)
+            except HelixError as error:
+                findings.append(Finding("damaged-file", path, None, error.message))
+
+
+def _unrecorded(store: Store, fold: Fold) -> Iterator[Finding]:
+    present = tree.config_paths(store.root)
+    logged = [path for path, (after, _) in fold.files.items() if after and path.startswith(("policies/", "trust/"))]
+    for path in sorted({*present, *logged}):
+        digest = commit.digest_of(os.path.join(store.root, path))
+        if digest != fold.files.get(path, (None, None))[0]:
+            yield Finding("unrecorded", path, None, "edited since the last write; the next write records it")
