@@ -13,7 +13,8 @@ from helixctl.core.planning import Plan
 from helixctl.core.policy import Decision
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
-from helixctl.storage.registry import Logged, Store
+from helixctl.storage.registry import Store
+from helixctl.storage.transaction import Logged
 
 
 @dataclass(frozen=True, slots=True)

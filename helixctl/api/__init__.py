@@ -9,27 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
-from helixctl import gate
-from helixctl.core import edit, record
-from helixctl.core import request as ask
-from helixctl.core.audit import Actor, Filter
-from helixctl.core.lifecycle import Action, Status
-from helixctl.core.names import Ref, parse_exact, parse_ref
-from helixctl.core.policy import Decision
-from helixctl.core.record import Record
+from helixctl.core.names import Ref, parse_ref
 from helixctl.errors import Invalid, NotFound, Usage
-from helixctl.gate import Result
 from helixctl.storage import registry, tree
 
 if TYPE_CHECKING:
+    from datetime import date
+    from decimal import Decimal
+
     from helixctl.api.evaluation import Recorded, Report
     from helixctl.api.inspection import Listing, ModelStatus
     from helixctl.api.sweep import Swept
+    from helixctl.core import request as ask
+    from helixctl.core.audit import Actor, Filter
     from helixctl.core.integrity import Verification
+    from helixctl.core.lifecycle import Action
+    from helixctl.core.policy import Decision
+    from helixctl.core.record import Record
+    from helixctl.gate import Result
 
 
 class Terms(TypedDict, total=False):
@@ -56,7 +56,7 @@ class Registry:
     """A registry, opened. `clock` and `random` are arguments so that the same inputs give the same bytes."""
 
     store: registry.Store
-    actor: Actor
+    who: Callable[[], Actor]
     clock: Callable[[], datetime] = utc_now
 
     @classmethod
@@ -64,7 +64,7 @@ class Registry:
         cls,
         path: str | os.PathLike[str] | None = None,
         *,
-        actor: Actor | None = None,
+        actor: Actor | Callable[[], Actor] | None = None,
         clock: Callable[[], datetime] = utc_now,
         random: Callable[[int], bytes] = os.urandom,
     ) -> Registry:
@@ -74,7 +74,7 @@ class Registry:
             NotFound: there is none.
         """
         root = tree.find_root(os.fspath(path) if path is not None else None, os.getcwd())
-        return cls(registry.Store(root, random), actor or Actor("python", "api", "api"), clock)
+        return cls(registry.Store(root, random), _teller(actor), clock)
 
     @classmethod
     def create(
@@ -82,7 +82,7 @@ class Registry:
         path: str | os.PathLike[str],
         *,
         name: str | None = None,
-        actor: Actor | None = None,
+        actor: Actor | Callable[[], Actor] | None = None,
         clock: Callable[[], datetime] = utc_now,
         random: Callable[[int], bytes] = os.urandom,
     ) -> tuple[Registry, bool]:
@@ -92,14 +92,18 @@ class Registry:
             StorageRefused: the folder cannot be written.
         """
         root = os.path.abspath(os.fspath(path))
-        who = actor or Actor("python", "api", "api")
-        created = registry.create(root, name or os.path.basename(root) or "registry", who, clock(), random)
+        from helixctl.storage.transaction import create
+
+        who = _teller(actor)
+        created = create(root, name or os.path.basename(root) or "registry", who(), clock(), random)
         return cls(registry.Store(root, random), who, clock), created
 
     def _request(self, act: ask.Act, terms: Terms) -> ask.Request:
+        from helixctl.core import request as ask
+
         return ask.Request(
             act,
-            terms.get("actor", self.actor),
+            terms.get("actor") or self.who(),
             self.clock(),
             _sane_reason(terms.get("reason")),
             terms.get("expect"),
@@ -108,6 +112,8 @@ class Registry:
         )
 
     def _submit(self, act: ask.Act, terms: Terms) -> Result:
+        from helixctl import gate
+
         return gate.submit(self.store, self._request(act, terms))
 
     def register(
@@ -126,6 +132,10 @@ class Registry:
         Raises:
             Invalid: the specification is malformed. Duplicate: the version is there. Usage: `ref` names another.
         """
+        from helixctl.core import record
+        from helixctl.core import request as ask
+        from helixctl.core.names import parse_exact
+
         raw = source if isinstance(source, bytes) else record.text_of(source)
         try:
             spec = record.decode_specification(raw)
@@ -140,28 +150,44 @@ class Registry:
 
     def update(self, ref: str, values: Mapping[str, Any], **terms: Unpack[Terms]) -> Result:
         """Set values of a specification by dotted key; None removes one."""
+        from helixctl.core import edit
+        from helixctl.core import request as ask
+
         for key in values:
             edit.check_key(key)
         return self._submit(ask.Update(_version(ref), values), terms)
 
     def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take in a version file that was edited by hand above `[lifecycle]`."""
+        from helixctl.core import request as ask
+
         return self._submit(ask.Adopt(_version(ref)), terms)
 
     def promote(self, ref: str, to: str, *, canary_weight: Decimal | None = None, **terms: Unpack[Terms]) -> Result:
         """Bring a version to testing, canary or active."""
+        from helixctl.core import request as ask
+        from helixctl.core.lifecycle import Status
+
         return self._submit(ask.Move(_version(ref), Status(to), canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
+        from helixctl.core import request as ask
+        from helixctl.core.lifecycle import Status
+
         return self._submit(ask.Move(_version(ref), Status.ACTIVE), terms)
 
     def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take a version out of testing, canary or service."""
+        from helixctl.core import request as ask
+        from helixctl.core.lifecycle import Status
+
         return self._submit(ask.Move(_version(ref), Status.INACTIVE), terms)
 
     def rollback(self, model: str, *, to: str | None = None, **terms: Unpack[Terms]) -> Result:
         """Return a model to the version that served before; the version left behind is blocked."""
+        from helixctl.core import request as ask
+
         return self._submit(ask.Rollback(_model(model), to), terms)
 
     def deprecate(
@@ -177,6 +203,8 @@ class Registry:
         **terms: Unpack[Terms],
     ) -> Result:
         """Announce the end of a version in service, or cancel that."""
+        from helixctl.core import request as ask
+
         if replacement is not None:
             parse_ref(replacement)
         act = ask.Deprecate(
@@ -186,25 +214,35 @@ class Registry:
 
     def retire(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """End a version for good; its file stays."""
+        from helixctl.core import request as ask
+
         return self._submit(ask.Retire(_version(ref)), terms)
 
     def block(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Bar a version from testing, canary and activation."""
+        from helixctl.core import request as ask
+
         return self._submit(ask.Block(_version(ref)), terms)
 
     def unblock(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Lift a block."""
+        from helixctl.core import request as ask
+
         return self._submit(ask.Block(_version(ref), blocked=False), terms)
 
     def sweep(self, *, as_of: datetime | None = None, **terms: Unpack[Terms]) -> Swept:
         """Warn of ends of life at hand, and retire what is past them."""
         from helixctl.api.sweep import sweep
+        from helixctl.core import request as ask
 
         request = self._request(ask.Retire(Ref("sweep"), swept=True), terms)
         return sweep(self.store, replace(request, at=as_of or request.at))
 
     def check(self, ref: str, action: str) -> Decision:
         """Return what policy would say to an action now, without writing."""
+        from helixctl import gate
+        from helixctl.core.lifecycle import Action
+
         word = Action(action)
         wanted = _model(ref) if word is Action.ROLLBACK else _version(ref)
         act = _act_of(word, wanted)
@@ -218,6 +256,7 @@ class Registry:
     ) -> Report:
         """Judge recorded inferences, or those of files, globs and `-`, and store the result."""
         from helixctl.api.evaluation import evaluate
+        from helixctl.core import request as ask
 
         found = self.show(ref)
         return evaluate(self.store, self._request(ask.Adopt(found.ref), terms), found, sources, stdin)
@@ -225,6 +264,7 @@ class Registry:
     def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
         """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
         from helixctl.api.evaluation import record_lines, source_of
+        from helixctl.core import request as ask
 
         found = self.show(ref)
         return record_lines(self.store, self._request(ask.Adopt(found.ref), terms), found, source_of(inferences))
@@ -267,14 +307,16 @@ class Registry:
 
     def history(self, ref: str) -> Iterator[dict[str, Any]]:
         """Yield the log's entries about a model or a version, oldest first."""
+        from helixctl.core.audit import Filter
+
         named = parse_ref(ref)
         if named.is_alias:
             named = self.show(ref).ref
         return self.audit(Filter(model=named.model, version=named.version))
 
-    def audit(self, wanted: Filter = Filter()) -> Iterator[dict[str, Any]]:  # noqa: B008 - frozen
-        """Yield the log's entries that a filter wants, ascending by (seq, hash)."""
-        return self.store.entries(wanted)
+    def audit(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the log's entries that a filter wants (without one all), ascending by (seq, hash)."""
+        return self.store.entries(wanted or Filter())
 
     def verify(self, *, log_only: bool = False) -> Verification:
         """Check the log, and unless `log_only` every file against it."""
@@ -282,6 +324,16 @@ class Registry:
 
         with self.store.reading() as still:
             return verification.verify_log(still) if log_only else verification.verify(still)
+
+
+def _teller(actor: Actor | Callable[[], Actor] | None) -> Callable[[], Actor]:
+    """Return what tells the actor when one is needed: finding it may cost a process."""
+    if callable(actor):
+        return actor
+    from helixctl.core.audit import Actor
+
+    known = actor or Actor("python", "api", "api")
+    return lambda: known
 
 
 def _version(text: str) -> Ref:
@@ -299,6 +351,9 @@ def _model(text: str) -> Ref:
 
 
 def _act_of(action: Action, ref: Ref) -> ask.Act | None:
+    from helixctl.core import request as ask
+    from helixctl.core.lifecycle import Action, Status
+
     match action:
         case Action.TESTING | Action.CANARY:
             return ask.Move(ref, Status(action))
@@ -317,6 +372,8 @@ def _act_of(action: Action, ref: Ref) -> ask.Act | None:
 
 
 def _sane_reason(reason: str | None) -> str | None:
+    from helixctl.core import record
+
     if reason is not None and len(reason) > record.MAX_REASON:
         raise Invalid(f"a reason of {len(reason)} characters, at most {record.MAX_REASON}", hint="shorten it")
     return reason or None

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from helixctl.core.lifecycle import Status
-from helixctl.core.planning import order_of
-from helixctl.core.record import Record
+from helixctl.core.record import Record, order_of
 from helixctl.errors import HelixError, NotFound
 from helixctl.storage import inferences
 from helixctl.storage.registry import Store

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import typer
 from typer import core, main
@@ -17,8 +16,7 @@ from helixctl.errors import HelixError
 PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole registry")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A command: the module it lives in, the panel it is listed under, what it is for, and its formats."""
 
     module: str

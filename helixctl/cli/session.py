@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import typer
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from helixctl.core.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """What a command may know of the outside; the demo runs in one of its own."""
 
     environment: Mapping[str, str]
@@ -64,7 +63,6 @@ class Session:
         path = self.registry or self.world.environment.get("HELIX_REGISTRY")
         return Registry.open(path, actor=self.actor, clock=self.world.clock or utc_now, random=self.world.random)
 
-    @property
     def actor(self) -> Actor:
         """Who runs the command, from `--actor`, HELIX_ACTOR, CI, git or the system, in that order."""
         from helixctl.cli.actor import actor_of

@@ -8,7 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from helixctl.cli.app import run
@@ -78,7 +78,7 @@ def play(session: Session, folder: str) -> int:
     unexpected = []
     with _inside(root):
         for number, step in enumerate(STEPS):
-            world = replace(session.world, random=ids.randbytes, clock=_clock(number))
+            world = session.world._replace(random=ids.randbytes, clock=_clock(number))
             code, text = _run(step, world, on=on)
             out.write(_typed(step, code, text, on=on))
             out.flush()
@@ -122,9 +122,9 @@ def _run(step: Step, world: World, *, on: bool) -> tuple[int, str]:
     environment = {key: value for key, value in world.environment.items() if not key.startswith("HELIX_")}
     environment |= {"HELIX_ACTOR": ACTOR, "FORCE_COLOR": "1" if on else "0", "NO_COLOR": "" if on else "1"}
     stdin = io.BytesIO(_read(step.stdin) if step.stdin else b"")
-    told = replace(world, environment=environment, stdin=stdin, stdout=printed, stderr=printed)
+    told = world._replace(environment=environment, stdin=stdin, stdout=printed, stderr=printed)
     code = run(shlex.split(step.line), told)
-    raw = printed.buffer.getvalue()  # type: ignore[attr-defined]
+    raw = printed.buffer.getvalue()
     if step.stdout:
         disk.replace(os.path.abspath(step.stdout), raw)
         return code, ""

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core.times import stamp
 
@@ -81,8 +81,7 @@ DATA_FIELDS = {
 """The closed set of fields that `data` may hold, by the entry's own action; `*` is every action's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """Who asked, of what type (user, ci, api), and how that is known."""
 
     id: str
@@ -90,8 +89,7 @@ class Actor:
     via: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One file of a transaction: digests of its bytes before and after, and of its helixctl-written state."""
 
     path: str
@@ -100,8 +98,7 @@ class Change:
     state: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """One thing that a transaction did to one version."""
 
     action: str
@@ -143,8 +140,7 @@ class Entry:
         return max(levels, key=SEVERITIES.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What verification reads of a raw line, without parsing it as JSON."""
 
     seq: int

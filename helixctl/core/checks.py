@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import times
@@ -16,8 +15,7 @@ from helixctl.core.record import Record
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """All that a check may look at: the version, the one now active, the time, the registry's sample minimum."""
 
     subject: Record
@@ -26,8 +24,7 @@ class Case:
     min_samples: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a check found: pass, fail, inconclusive, error or not_applicable; why; and what to type."""
 
     outcome: str
@@ -35,8 +32,7 @@ class Answer:
     fix: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """The kind of a check's parameters, and its function."""
 
     parameters: s.Kind

@@ -119,8 +119,7 @@ def _metrics(totals: Totals) -> dict[str, Number]:
     metrics: dict[str, Number] = {}
     successes = totals.requests - totals.failures
     if successes:
-        spent = sum(value * count for value, count in totals.latencies)
-        metrics["avg_latency_ms"] = _ratio(spent, successes, 6)
+        metrics["avg_latency_ms"] = _ratio(sum(value * count for value, count in totals.latencies), successes, 6)
         for name, percent in _PERCENTILES.items():
             metrics[name] = st.nearest_rank(totals.latencies, percent, 100) or 0
     if totals.requests:
@@ -259,8 +258,8 @@ def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> st
     if one.metric in ("error_rate", "success_rate"):
         return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if one.metric == "p95_latency_ms":
-        fact += f", exceeded by {_slow(totals, one.limit)} of {totals.requests - totals.failures} requests"
-        fact += f"; {_proof(one, totals)}"
+        n = totals.requests - totals.failures
+        fact += f", exceeded by {_slow(totals, one.limit)} of {n} requests; {_proof(one, totals)}"
     return f"{fact}; compare with `helixctl compare {model}@active {ref}`"
 
 
@@ -272,7 +271,6 @@ def _cause(totals: Totals) -> str:
 
 
 def _proof(one: ThresholdResult, totals: Totals) -> str:
-    """Say how many more samples would settle a threshold, and how many prove it."""
     if one.metric == "avg_confidence":
         return _confidence_proof(one.limit, totals)
     bad, n, share, what = totals.failures, totals.requests, one.limit, "without a failure"

@@ -16,7 +16,7 @@ from helixctl.core import times
 from helixctl.core.audit import Effect
 from helixctl.core.edit import edited
 from helixctl.core.lifecycle import REACHED_BY, Action, Status, can_move
-from helixctl.core.names import Ref, ordered, same_version
+from helixctl.core.names import Ref, same_version
 from helixctl.core.record import Record
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
@@ -60,7 +60,7 @@ def plan(request: Request, now: Snapshot) -> Plan:
     Raises:
         HelixError: a refusal: not found, no such transition, duplicate, drift, `--expect` not met, nothing to restore.
     """
-    act = replace(request.act, ref=now.resolve(request.ref)) if request.ref.version else request.act
+    act = request.act._replace(ref=now.resolve(request.ref)) if request.ref.version else request.act
     request = replace(request, act=act)
     _expected(request, now)
     planned = _plan(request, now)
@@ -454,8 +454,3 @@ def _observe(act: ask.Observe, now: Snapshot) -> Plan:
         "stats": act.stats_digest,
     }
     return Plan(None, record, (), tuple(effects), data)
-
-
-def order_of(record: Record) -> tuple[str, Any]:
-    """Return the key that sorts versions by model and precedence."""
-    return record.ref.model, ordered(record.version)

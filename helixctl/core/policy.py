@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import toml
@@ -89,8 +89,7 @@ not_deprecated = true
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: its level, the name of its check, and the check's parameters."""
 
     id: str
@@ -101,8 +100,7 @@ class Rule:
     models: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """A file of rules with the digest of its bytes."""
 
     name: str
@@ -110,8 +108,7 @@ class Policy:
     rules: tuple[Rule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One rule's answer: pass, not_applicable, fail, inconclusive, error, or overridden."""
 
     rule: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from typing import Any
 from helixctl.core import schema as s
 from helixctl.core import times, toml
 from helixctl.core.lifecycle import Status
-from helixctl.core.names import Ref
+from helixctl.core.names import Ref, ordered
 from helixctl.errors import Invalid
 
 SPECIFICATION: s.Schema = {
@@ -183,6 +182,11 @@ class Record:
         return replace(self, lifecycle={key: merged[key] for key in LIFECYCLE if merged.get(key) is not None})
 
 
+def order_of(record: Record) -> tuple[str, Any]:
+    """Return the key that sorts versions by model and precedence."""
+    return record.ref.model, ordered(record.version)
+
+
 def serving_digest(spec: Mapping[str, Any]) -> str:
     """Return the serving digest of a specification."""
     return canonical_digest({key: spec[key] for key in _SERVING if key in spec})
@@ -190,6 +194,8 @@ def serving_digest(spec: Mapping[str, Any]) -> str:
 
 def canonical_digest(value: Any) -> str:
     """Return SHA-256 over a canonical JSON form: sorted keys, exact decimals, UTC times."""
+    import hashlib
+
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_canonical)
     return hashlib.sha256(text.encode()).hexdigest()
 

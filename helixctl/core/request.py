@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core.audit import Actor
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(NamedTuple):
     """Add a version, with the text and the values of its specification."""
 
     ref: Ref
@@ -22,23 +21,20 @@ class Register:
     spec: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """Set values of the specification by dotted key; None removes one."""
 
     ref: Ref
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(NamedTuple):
     """Take a version's file, edited by hand, through the gate."""
 
     ref: Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Bring a version to testing, canary, active or inactive."""
 
     ref: Ref
@@ -46,16 +42,14 @@ class Move:
     canary_weight: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(NamedTuple):
     """Return a model to the version that served before, or to a chosen one."""
 
     ref: Ref
     to: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deprecate:
+class Deprecate(NamedTuple):
     """Announce the end of a version in service, or cancel that."""
 
     ref: Ref
@@ -67,24 +61,21 @@ class Deprecate:
     cancel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(NamedTuple):
     """End a version for good; `swept` where its end of life did it."""
 
     ref: Ref
     swept: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Bar a version from testing, canary and activation, or lift that."""
 
     ref: Ref
     blocked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Warn:
+class Warn(NamedTuple):
     """Note once that a version's end of life is `days` away or past."""
 
     ref: Ref
@@ -92,8 +83,7 @@ class Warn:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluate:
+class Evaluate(NamedTuple):
     """Store the result of an evaluation: the `[metrics]` table and which thresholds it violates."""
 
     ref: Ref
@@ -103,8 +93,7 @@ class Evaluate:
     serving_digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observe:
+class Observe(NamedTuple):
     """Note rolling metrics of recorded inferences, with the thresholds newly violated."""
 
     ref: Ref

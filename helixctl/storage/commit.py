@@ -13,8 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.errors import BrokenLog, Changed, Drift, HelixError
@@ -23,8 +22,7 @@ from helixctl.storage import disk, git, ledger
 PENDING = ".helix/pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The entry as it was written, and what was left for the next command to finish, if anything."""
 
     seq: int

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.errors import BrokenLog, Damaged
@@ -26,8 +26,7 @@ create table if not exists logged (path text primary key, seq int, hash text, af
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """The last change of a path: by which entry, to which digest, with which helixctl-written state."""
 
     seq: int

@@ -132,7 +132,12 @@ def test_bytes_that_encode_would_not_write_are_refused(found: bytes, changed: by
 
 def test_rows_out_of_order_or_twice_are_refused() -> None:
     header, key, bad, good = table(GOOD, BAD).encode().splitlines(keepends=True)
-    for lines in ([header, key, good, bad], [header, key, bad, good, good], [header, key, bad, key, good], [header, key]):
+    for lines in (
+        [header, key, good, bad],
+        [header, key, bad, good, good],
+        [header, key, bad, key, good],
+        [header, key],
+    ):
         with pytest.raises(ValueError, match="not the canonical bytes"):
             decode(b"".join(lines))
 

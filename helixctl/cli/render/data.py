@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helixctl.core.policy import Decision
-from helixctl.core.record import Record
 from helixctl.core.times import short
 from helixctl.errors import NotFound
-from helixctl.gate import Result
+
+if TYPE_CHECKING:
+    from helixctl.core.policy import Decision
+    from helixctl.core.record import Record
+    from helixctl.gate import Result
 
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """One version, with its rolling metrics where there are any."""
 
     record: Record
     rolling: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(NamedTuple):
     """Entries of the log, in the order in which they are to be shown."""
 
     entries: tuple[Mapping[str, Any], ...]
@@ -46,8 +45,7 @@ class Entries:
         return cls(tuple(reversed(kept)))
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(NamedTuple):
     """A registry made, or found, with the versions registered into it."""
 
     root: str

@@ -1,0 +1,163 @@
+"""The exclusive hold of a registry: place an entry in the log's graph, and commit it with its files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from helixctl import __version__
+from helixctl.core import audit, policy, record, settings
+from helixctl.core.audit import Actor, Change, Effect, Entry
+from helixctl.core.checks import CLOCK_TOLERANCE
+from helixctl.core.record import Record
+from helixctl.core.settings import Settings
+from helixctl.core.snapshot import Snapshot
+from helixctl.core.times import stamp
+from helixctl.storage import commit, disk, ledger, lock, tree
+from helixctl.storage.registry import Store
+
+GIT_ATTRIBUTES = b"""\
+# Digests cover bytes: line endings are never converted, and the log is never text-merged.
+* -text
+audit/** -text -merge
+"""
+GIT_IGNORE = b".helix/\n"
+
+
+class Logged(NamedTuple):
+    """The entry that a transaction left in the log, and what the user should know besides."""
+
+    id: str
+    seq: int
+    hash: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The exclusive hold of a registry: what the log knows, and the one way to add to it."""
+
+    store: Store
+    book: ledger.Ledger
+
+    def snapshot(self, model: str, at: datetime) -> Snapshot:
+        """Return a model as it lies on disk, compared with the log."""
+        return self.store.snapshot(model, at, self.book)
+
+    def commit(self, entry: Entry, records: Iterable[Record], now: Snapshot) -> Logged:
+        """Append the entry at its place in the log's graph, and put the records' files in place.
+
+        Settings, policies and trust that were edited since the last write are recorded in the same entry.
+        """
+        files = {tree.path_of(one.ref): record.encode(one) for one in records}
+        changes = tuple(_change(now, one, files[tree.path_of(one.ref)]) for one in records)
+        if entry.outcome != "denied":
+            edits, effects = unrecorded(self.store, self.book, now.settings)
+            entry = replace(entry, changes=(*changes, *edits), effects=(*entry.effects, *effects))
+        return self.append(entry, files, now.settings)
+
+    def append(self, entry: Entry, files: Mapping[str, bytes], now: Settings) -> Logged:
+        """Append an entry and put the files of its changes in place."""
+        heads = self.book.heads
+        placed = replace(
+            entry,
+            seq=1 + max((seq for seq, _ in heads.values()), default=0),
+            id=audit.entry_id(entry.at, self.store.random(10)),
+            registry=now.id,
+            tool=__version__,
+            parents=tuple(sorted(heads)),
+        )
+        newest = max((at for _, at in heads.values()), default="")
+        segment = commit.open_segment(self.store.root, self.book, placed, now.max_entries, self.store.random(6))
+        receipt = commit.commit(self.store.root, placed, files, segment)
+        warnings: tuple[str, ...] = (receipt.unfinished,) if receipt.unfinished else ()
+        if newest > stamp(entry.at + CLOCK_TOLERANCE):
+            warnings += (f"the clock stands before the newest entry ({newest}); the log keeps its order all the same",)
+        return Logged(placed.id, placed.seq, receipt.hash, warnings)
+
+
+@contextmanager
+def begin(store: Store) -> Iterator[Transaction]:
+    """Hold the registry alone, recover what a crash left, and give a transaction.
+
+    Raises:
+        Locked, BrokenLog, Drift, StorageRefused: as `lock.exclusive` and `commit.recover`.
+    """
+    with lock.exclusive(store.root):
+        book = commit.recover(store.root)
+        try:
+            yield Transaction(store, book)
+        finally:
+            ledger.save(book)
+            book.close()
+
+
+def _change(now: Snapshot, after: Record, raw: bytes) -> Change:
+    digest = hashlib.sha256(raw).hexdigest()
+    return Change(tree.path_of(after.ref), now.digests.get(after.version), digest, after.state_digest)
+
+
+def unrecorded(store: Store, book: ledger.Ledger, now: Settings) -> tuple[tuple[Change, ...], tuple[Effect, ...]]:
+    """Return how settings, policies and trust differ from the log, as changes and as what to call them."""
+    present = tree.config_paths(store.root)
+    gone = [
+        path
+        for prefix in ("policies/", "trust/")
+        for path, row in book.logged_below(prefix).items()
+        if row.after and path not in present
+    ]
+    changes, actions = [], []
+    for path in (*present, *gone):
+        after = commit.digest_of(os.path.join(store.root, path))
+        known = book.logged(path)
+        if known is not None and known.after == after:
+            continue
+        is_settings = path == tree.MARKER
+        state = now.evaluation_digest if is_settings else None
+        changes.append(Change(path, known.after if known else None, after, state))
+        actions.append("policy.updated" if path.startswith("policies/") else "config.updated")
+        if is_settings and known is not None and known.state != state:
+            actions.append("thresholds.updated")
+    return tuple(changes), tuple(Effect(action, None, None) for action in dict.fromkeys(actions))
+
+
+def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[int], bytes] = os.urandom) -> bool:
+    """Make a folder a registry, with the default policy, and log it; False where it is one already.
+
+    Raises:
+        StorageRefused: the folder cannot be written.
+    """
+    if os.path.lexists(os.path.join(root, tree.MARKER)):
+        return False
+    with disk.refusing("create the registry"):
+        disk.make_folders(os.path.join(root, ".helix"))
+        for path, text in (
+            (".helix/.gitignore", b"*\n"),
+            (".gitattributes", GIT_ATTRIBUTES),
+            (".gitignore", GIT_IGNORE),
+        ):
+            if not os.path.lexists(os.path.join(root, path)):
+                disk.write_new(os.path.join(root, path), text)
+        disk.sync_folder(root)
+    store = Store(root, random)
+    with store.writing() as transaction:
+        if os.path.lexists(os.path.join(root, tree.MARKER)):
+            return False
+        files = {
+            tree.MARKER: settings.encode_new(audit.entry_id(at, random(10)), name),
+            "policies/default.toml": policy.DEFAULT,
+        }
+        now = settings.decode(files[tree.MARKER])
+        states = {tree.MARKER: now.evaluation_digest}
+        changes = tuple(
+            Change(path, None, hashlib.sha256(raw).hexdigest(), states.get(path)) for path, raw in files.items()
+        )
+        effects = (Effect("registry.initialized", None, None),)
+        entry = Entry(at, "registry.initialized", actor, changes=changes, effects=effects)
+        transaction.append(entry, files, now)
+    return True
