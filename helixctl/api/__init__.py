@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
-from helixctl.core.names import Ref, parse_ref
+from helixctl.core.names import Ref, one_of, parse_ref, parse_version
 from helixctl.errors import Invalid, NotFound, Usage
 from helixctl.storage import registry, tree
 
@@ -168,7 +168,8 @@ class Registry:
         from helixctl.core import request as ask
         from helixctl.core.lifecycle import Status
 
-        return self._submit(ask.Move(_version(ref), Status(to), canary_weight), terms)
+        target = Status(one_of("status", to, (Status.TESTING, Status.CANARY, Status.ACTIVE)))
+        return self._submit(ask.Move(_version(ref), target, canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
@@ -188,7 +189,7 @@ class Registry:
         """Return a model to the version that served before; the version left behind is blocked."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Rollback(_model(model), to), terms)
+        return self._submit(ask.Rollback(_model(model), parse_version(to) if to else None), terms)
 
     def deprecate(
         self,
@@ -241,12 +242,13 @@ class Registry:
     def check(self, ref: str, action: str) -> Decision:
         """Return what policy would say to an action now, without writing."""
         from helixctl import gate
+        from helixctl.core.audit import Actor
         from helixctl.core.lifecycle import Action
 
-        word = Action(action)
+        word = Action(one_of("action", action, Action))
         wanted = _model(ref) if word is Action.ROLLBACK else _version(ref)
         act = _act_of(word, wanted)
-        request = self._request(act, {}) if act else None
+        request = self._request(act, {"actor": Actor("check", "api", "check")}) if act else None
         if word is Action.ROLLBACK:
             wanted = Ref(wanted.model, "previous")
         return gate.check(self.store, word, request, wanted, self.clock())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 ALIASES = ("active", "canary", "latest", "previous")
 MAX_LENGTH = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+_PLAIN = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}")
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
@@ -75,6 +77,8 @@ def parse_version(text: str) -> str:
 
     Source: Semantic Versioning 2.0.0, items 2, 9 and 10.
     """
+    if _PLAIN.fullmatch(text) and len(text) <= MAX_LENGTH:
+        return text  # valid by item 2 alone; semver need not be loaded
     try:
         ordered(text)
     except ValueError:
@@ -126,3 +130,19 @@ def parse_exact(text: str) -> Ref:
     if ref.version is None or ref.is_alias:
         raise Usage(f"{text!a} names no exact version", hint=f"write {ref.model}@MAJOR.MINOR.PATCH")
     return ref
+
+
+def one_of(what: str, word: str, known: Iterable[str]) -> str:
+    """Return the word unchanged where it is known.
+
+    Raises:
+        Usage: it is not; names the nearest.
+    """
+    choices = [str(one) for one in known]
+    if word in choices:
+        return word
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, choices, n=1)
+    mean = f" (did you mean {near[0]!r}?)" if near else ""
+    raise Usage(f"unknown {what} {word!a}{mean}", hint=f"one of {', '.join(choices)}")

@@ -10,7 +10,7 @@ from helixctl.core.checks import Case
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
 from helixctl.core.policy import Policy
-from helixctl.core.record import Record
+from helixctl.core.record import Record, order_of
 from helixctl.core.settings import Settings
 from helixctl.errors import NotFound, NothingToRestore
 
@@ -38,7 +38,7 @@ class Snapshot:
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""
         held = [record for record in self.records.values() if record.status is status]
-        return max(held, key=lambda record: ordered(record.version), default=None)
+        return max(held, key=order_of) if len(held) > 1 else held[0] if held else None
 
     @property
     def active(self) -> Record | None:

@@ -9,7 +9,7 @@ import typer
 
 from helixctl.cli.commands.parse import moment
 from helixctl.core.audit import ACTIONS, OUTCOMES, SEVERITIES, Filter
-from helixctl.core.schema import did_you_mean
+from helixctl.core.names import one_of
 from helixctl.errors import Usage
 
 Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Entries that touch this model.")]
@@ -41,16 +41,14 @@ def wanted(
     Raises:
         Usage: an unknown word or time.
     """
-    for word in actions or ():
-        _known("--action", word, ACTIONS)
-    _known("--severity", severity, SEVERITIES)
-    _known("--outcome", outcome, OUTCOMES)
+    for option, words, known in (
+        ("action", actions or (), ACTIONS),
+        ("severity", [severity] if severity else (), SEVERITIES),
+        ("outcome", [outcome] if outcome else (), OUTCOMES),
+    ):
+        for word in words:
+            one_of(option, word, known)
     start, end = moment(since, "--since", now), moment(until, "--until", now)
     if start and end and start > end:
         raise Usage("--since is after --until", hint="exchange the two")
     return Filter(model, version, tuple(actions or ()), severity, outcome, by, start, end)
-
-
-def _known(option: str, word: str | None, choices: tuple[str, ...] | dict[str, str]) -> None:
-    if word is not None and word not in choices:
-        raise Usage(f"{option} {word!a} is unknown{did_you_mean(word, choices)}", hint=f"one of {', '.join(choices)}")
