@@ -1,12 +1,10 @@
 """helixctl: AI model versions from registration to retirement, safely, from a folder in git."""
 
-from typing import Any
-
 __version__ = "0.1.0"
 __all__ = ["Registry", "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "Registry":
         from helixctl.api import Registry
 

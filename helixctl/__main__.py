@@ -9,8 +9,11 @@ def main() -> int:
     if arguments == ["--version"]:
         from helixctl import __version__
 
-        print(f"helixctl {__version__}")  # noqa: T201
-        return 0
+        try:
+            print(f"helixctl {__version__}", flush=True)  # noqa: T201
+            return 0
+        except OSError:
+            pass  # tried again below, where a failure is told
     if arguments[:1] == ["__complete"]:
         from helixctl.cli.words import answer
 

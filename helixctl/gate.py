@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.core import planning, policy
 from helixctl.core.audit import Effect, Entry
@@ -13,12 +13,13 @@ from helixctl.core.planning import Plan
 from helixctl.core.policy import Decision
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
-from helixctl.storage.registry import Store
-from helixctl.storage.transaction import Logged
+
+if TYPE_CHECKING:
+    from helixctl.storage.registry import Store
+    from helixctl.storage.transaction import Logged
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What happened, or with `dry_run` would happen.
 
     Args:
@@ -64,7 +65,7 @@ def submit(store: Store, request: Request) -> Result:
         entry = _entry(request, plan, result.decision)
         records = plan.records if result.allowed else ()
         logged = transaction.commit(entry, records, now)
-        return replace(result, audit=logged, warnings=(*result.warnings, *logged.warnings))
+        return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
 
 
 def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
@@ -189,7 +189,7 @@ class Registry:
         """Return a model to the version that served before; the version left behind is blocked."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Rollback(_model(model), parse_version(to) if to else None), terms)
+        return self._submit(ask.Rollback(_model(model), None if to is None else parse_version(to)), terms)
 
     def deprecate(
         self,
@@ -237,7 +237,7 @@ class Registry:
         from helixctl.core import request as ask
 
         request = self._request(ask.Retire(Ref("sweep"), swept=True), terms)
-        return sweep(self.store, replace(request, at=as_of or request.at))
+        return sweep(self.store, request._replace(at=as_of or request.at))
 
     def check(self, ref: str, action: str) -> Decision:
         """Return what policy would say to an action now, without writing."""
@@ -318,6 +318,8 @@ class Registry:
 
     def audit(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries that a filter wants (without one all), ascending by (seq, hash)."""
+        from helixctl.core.audit import Filter
+
         return self.store.entries(wanted or Filter())
 
     def verify(self, *, log_only: bool = False) -> Verification:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO, cast
@@ -181,7 +181,7 @@ def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evalua
     newly = tuple(name for name in violated(evaluation) if name not in before.get("violated", ()))
     degraded = evaluation.verdict == "failed" != before.get("verdict") and record.status in IN_SERVICE
     act = ask.Observe(ref, str(evaluation.verdict), evaluation.samples, newly, degraded, stats.digest())
-    result = submit(store, replace(request, act=act))
+    result = submit(store, request._replace(act=act))
     offsets = {**known.get("offsets", {})}
     offsets |= {name: offsets.get(name, 0) + len(data) for name, data in fresh.items()}
     summary = {"refreshed_at": short(request.at), "violated": list(violated(evaluation)), **_plain(evaluation)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from helixctl.core import request as ask
@@ -127,4 +127,4 @@ def _envelope(request: ask.Request, act: ask.Act, record: Record) -> ask.Request
     in_service = isinstance(act, ask.Retire) and record.status in (Status.ACTIVE, Status.CANARY)
     overrides = ("retire-in-service",) if in_service else ()
     reason = request.reason or ("its end of life has come, and it served until then" if in_service else None)
-    return replace(request, act=act, reason=reason, overrides=overrides)
+    return request._replace(act=act, reason=reason, overrides=overrides)

@@ -10,41 +10,49 @@ from typer import core, main
 from typer.models import CommandInfo
 
 from helixctl.cli import errors
-from helixctl.cli.session import Session, World
-from helixctl.errors import HelixError
+from helixctl.cli.session import Session, World, silence
+from helixctl.errors import HelixError, Usage
 
 PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole registry")
 
 
+CONDITIONS = ("reason", "actor", "expect", "dry_run", "override")
+"""The options of every change; commands that change no version take the part that means something there."""
+
+
 class Entry(NamedTuple):
-    """A command: the module it lives in, the panel it is listed under, what it is for, and its formats."""
+    """A command: the module it lives in, the panel it is listed under, what it is for, its conditions and formats."""
 
     module: str
     panel: str
     summary: str
-    writes: bool = False
+    terms: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("text", "json")
 
 
 COMMANDS: dict[str, Entry] = {
-    "init": Entry("init", "set up", "Make a folder a registry.", writes=True),
+    "init": Entry("init", "set up", "Make a folder a registry.", ("actor", "dry_run")),
     "demo": Entry("demo", "set up", "Carry a sample registry through the whole lifecycle.", formats=("text",)),
     "completion": Entry("completion", "set up", "Print the completion script of a shell.", formats=("text",)),
-    "register": Entry("register", "lifecycle", "Add a version, inactive.", writes=True),
-    "update": Entry("update", "lifecycle", "Change values of a version's specification.", writes=True),
-    "promote": Entry("promote", "lifecycle", "Bring a version to testing, canary or active.", writes=True),
-    "activate": Entry("activate", "lifecycle", "Put a version in service.", writes=True),
-    "deactivate": Entry("deactivate", "lifecycle", "Take a version out of testing, canary or service.", writes=True),
-    "rollback": Entry("rollback", "lifecycle", "Return a model to the version that served before.", writes=True),
-    "deprecate": Entry("deprecate", "lifecycle", "Announce the end of a version, or cancel that.", writes=True),
-    "retire": Entry("retire", "lifecycle", "End a version for good.", writes=True),
-    "block": Entry("block", "lifecycle", "Bar a version from testing, canary and activation.", writes=True),
-    "unblock": Entry("unblock", "lifecycle", "Lift a block.", writes=True),
-    "adopt": Entry("adopt", "lifecycle", "Take in a version file that was edited by hand.", writes=True),
-    "sweep": Entry("sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", writes=True),
+    "register": Entry("register", "lifecycle", "Add a version, inactive.", CONDITIONS),
+    "update": Entry("update", "lifecycle", "Change values of a version's specification.", CONDITIONS),
+    "promote": Entry("promote", "lifecycle", "Bring a version to testing, canary or active.", CONDITIONS),
+    "activate": Entry("activate", "lifecycle", "Put a version in service.", CONDITIONS),
+    "deactivate": Entry("deactivate", "lifecycle", "Take a version out of testing, canary or service.", CONDITIONS),
+    "rollback": Entry("rollback", "lifecycle", "Return a model to the version that served before.", CONDITIONS),
+    "deprecate": Entry("deprecate", "lifecycle", "Announce the end of a version, or cancel that.", CONDITIONS),
+    "retire": Entry("retire", "lifecycle", "End a version for good.", CONDITIONS),
+    "block": Entry("block", "lifecycle", "Bar a version from testing, canary and activation.", CONDITIONS),
+    "unblock": Entry("unblock", "lifecycle", "Lift a block.", CONDITIONS),
+    "adopt": Entry("adopt", "lifecycle", "Take in a version file that was edited by hand.", CONDITIONS),
+    "sweep": Entry(
+        "sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", ("reason", "actor", "dry_run")
+    ),
     "check": Entry("check", "gate", "Ask policy about a change, without making it."),
-    "record": Entry("record", "evaluate", "Record inferences of a version.", writes=True),
-    "evaluate": Entry("evaluate", "evaluate", "Judge a version by its inferences.", writes=True),
+    "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
+    "evaluate": Entry(
+        "evaluate", "evaluate", "Judge a version by its inferences.", ("reason", "actor", "expect", "dry_run")
+    ),
     "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
     "show": Entry("show", "inspect", "Show one version."),
     "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
@@ -86,26 +94,21 @@ def _shared(entry: Entry) -> list[core.TyperOption]:
         option("--color", metavar="WHEN", default="auto", help="auto, always or never.", **text),
         option("--no-input", is_flag=True, default=False, help="Never ask."),
     ]
-    if entry.writes:
-        options += [
-            option("--reason", metavar="TEXT", help="Why; kept in the log.", **text),
-            option("--actor", metavar="NAME", help="Who. Default: HELIX_ACTOR, CI, git, the system.", **text),
-            option(
-                "--expect",
-                metavar="STATUS|VERSION",
-                help="Refuse unless the version has this status, or this version is active.",
-                **text,
-            ),
-            option("--dry-run", is_flag=True, default=False, help="Say what would happen; write nothing."),
-            option(
-                "--override",
-                metavar="RULE",
-                multiple=True,
-                help="Set an overridable rule aside; needs --reason.",
-                **text,
-            ),
-        ]
-    return options
+    conditions = (
+        option("--reason", metavar="TEXT", help="Why; kept in the log.", **text),
+        option("--actor", metavar="NAME", help="Who. Default: HELIX_ACTOR, CI, git, the system.", **text),
+        option(
+            "--expect",
+            metavar="STATUS|VERSION",
+            help="Refuse unless the version has this status, or this version is active.",
+            **text,
+        ),
+        option("--dry-run", is_flag=True, default=False, help="Say what would happen; write nothing."),
+        option(
+            "--override", metavar="RULE", multiple=True, help="Set an overridable rule aside; needs --reason.", **text
+        ),
+    )
+    return options + [one for one in conditions if one.name in entry.terms]
 
 
 class Command(core.TyperCommand):
@@ -117,7 +120,7 @@ class Command(core.TyperCommand):
         """Run the command with a session in `ctx.obj`."""
         names = {option.name for option in _shared(self.entry)}
         shared = {name: ctx.params.pop(name) for name in list(ctx.params) if name in names}
-        terms = {name: shared.pop(name, None) for name in ("reason", "actor", "expect", "dry_run", "override")}
+        terms = {name: shared.pop(name, None) for name in CONDITIONS}
         _one_of(ctx, "output", shared["output"], self.entry.formats)
         _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
         ctx.obj = Session(ctx.find_object(World), **shared, terms=terms)
@@ -182,7 +185,25 @@ def tree() -> LazyGroup:
     from helixctl import __doc__ as purpose
 
     help_ = f"{purpose}\n\n\b\nExamples:\n{EXAMPLES}"
-    return LazyGroup(name="helixctl", help=help_, epilog=EPILOG, context_settings=SETTINGS, rich_markup_mode=None)
+    version = core.TyperOption(
+        param_decls=["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_version,
+        help="Print the version and exit.",
+    )
+    return LazyGroup(
+        name="helixctl", params=[version], help=help_, epilog=EPILOG, context_settings=SETTINGS, rich_markup_mode=None
+    )
+
+
+def _version(ctx: Any, _: Any, asked: bool) -> None:
+    from helixctl import __version__
+
+    if asked:
+        ctx.find_object(World).stdout.write(f"helixctl {__version__}\n")
+        ctx.exit()
 
 
 EXAMPLES = """\
@@ -193,8 +214,31 @@ EXAMPLES = """\
 EPILOG = """\
 \b
 Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
-  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141.
-helixctl --version prints the version."""
+  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141."""
+
+
+def _invoke(arguments: list[str], here: World) -> int:
+    """Run the tree without its own `main`, which would answer a closed pipe with 1."""
+    root = tree()
+    try:
+        with root.make_context("helixctl", list(arguments), obj=here) as ctx:
+            root.invoke(ctx)
+    except typer.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    """Refuse what is no text: it could be neither stored nor shown.
+
+    Raises:
+        Usage: an argument is not UTF-8.
+    """
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise Usage(f"an argument is not UTF-8: {argument!a}", hint="type it in a UTF-8 terminal") from None
 
 
 def run(arguments: list[str], world: World | None = None) -> int:
@@ -204,17 +248,18 @@ def run(arguments: list[str], world: World | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = tree().main(args=arguments, prog_name="helixctl", standalone_mode=False, obj=here)
+        _refuse_bytes(arguments)
+        code = _invoke(arguments, here)
         here.stdout.flush()
-        return code if isinstance(code, int) else 0
+        return code
     except HelixError as error:
         return errors.refused(here, arguments, error)
     except typer.TyperException as error:
         return errors.misused(here, arguments, error)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        errors.silence()
+        silence(here.stdout)
         return 141
     except Exception as error:  # noqa: BLE001 - the edge: whatever is left is a bug
         return errors.failed(here, arguments, error)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
+from itertools import pairwise
 from typing import Any
 
 from helixctl.cli.render.paint import safe
-from helixctl.cli.session import World
+from helixctl.cli.session import World, silence
 from helixctl.errors import Bug, HelixError, StorageRefused, Usage
 
 
@@ -55,7 +54,7 @@ def report(world: World, error: HelixError, *, as_json: bool) -> None:
         world.stderr.write(text)
         world.stderr.flush()
     except OSError:
-        silence()
+        silence(world.stderr)
 
 
 def as_data(error: HelixError) -> dict[str, Any]:
@@ -74,12 +73,6 @@ def as_data(error: HelixError) -> dict[str, Any]:
 
 def wants_json(arguments: list[str]) -> bool:
     """Tell whether the command line asks for JSON, even where it could not be parsed."""
-    following = dict(zip(arguments, [*arguments[1:], ""], strict=True))
+    following = dict(pairwise(arguments))
     asked = [following.get("-o", ""), following.get("--output", "")]
     return any(word in ("json", "ndjson") for word in asked) or bool({"-ojson", "--output=json"} & set(arguments))
-
-
-def silence() -> None:
-    """Send what is left in the buffers of a closed pipe nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import typer
 
-from helixctl.errors import StorageRefused, Unconfirmed
+from helixctl.errors import StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
     from helixctl.api import Registry, Terms
@@ -34,8 +35,9 @@ class World(NamedTuple):
 
     @classmethod
     def real(cls) -> World:
-        """Return the process's own world."""
-        return cls(os.environ, sys.stdin.buffer, sys.stdout, sys.stderr)
+        """Return the process's own world; a stream that was closed before it began reads and writes nothing."""
+        stdin = sys.stdin.buffer if sys.stdin else open(os.devnull, "rb")
+        return cls(os.environ, stdin, sys.stdout or open(os.devnull, "w"), sys.stderr or open(os.devnull, "w"))
 
 
 @dataclass(slots=True)
@@ -86,7 +88,11 @@ class Session:
         """Print a result in the format asked for, and end with its exit code."""
         from helixctl.cli.render import data
 
-        self.finish(data.exit_code(value), self._rendered(value))
+        code, payload = data.exit_code(value), data.payload(value)
+        committed = data.is_committed(payload)
+        for warning in payload.get("warnings", ()):
+            self.warn(str(warning))
+        self.finish(code, self._rendered(payload, committed=committed), stands=committed or code != 0)
 
     def stream(self, chunks: Iterable[bytes], code: int = 0) -> NoReturn:
         """Print bytes as they come, and end with an exit code."""
@@ -98,27 +104,43 @@ class Session:
             out.flush()
         raise typer.Exit(code)
 
-    def finish(self, code: int, text: str) -> NoReturn:
-        """Print text, and end with an exit code that was decided before."""
-        with _printing():
-            self.world.stdout.write(text)
-            self.world.stdout.flush()
+    def finish(self, code: int, text: str, *, stands: bool = False) -> NoReturn:
+        """Print text, and end with an exit code that was decided before.
+
+        Args:
+            stands: a change was made or a verdict given; that it cannot be printed does not alter the exit code.
+        """
+        try:
+            with _printing():
+                self.world.stdout.write(text)
+                self.world.stdout.flush()
+        except (BrokenPipeError, StorageRefused) as error:
+            if not stands:
+                raise
+            silence(self.world.stdout)
+            if isinstance(error, StorageRefused):
+                self.warn(str(error))
         raise typer.Exit(code)
 
-    def _rendered(self, value: object) -> str:
-        from helixctl.cli.render import data, formats
+    def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
+        from helixctl.cli.render import formats
 
-        payload = data.payload(value)
-        for warning in payload.get("warnings", ()):
-            self.warn(str(warning))
-        return formats.rendered(payload, self)
+        try:
+            return formats.rendered(payload, self)
+        except Usage as error:  # an unknown field is found too late to refuse a change that was made
+            if not committed:
+                raise
+            self.warn(f"{error}; {error.hint}")
+            self.fields = None
+            return formats.rendered(payload, self)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, unless quiet."""
         from helixctl.cli.render.paint import safe
 
         if not self.quiet:
-            self.world.stderr.write(f"warning: {safe(text)}\n")
+            with suppress(OSError):
+                self.world.stderr.write(f"warning: {safe(text)}\n")
 
     def painted(self, stream: TextIO | None = None) -> bool:
         """Tell whether to colour a stream: --color, NO_COLOR, FORCE_COLOR, CLICOLOR, TERM, terminal, in that order."""
@@ -177,6 +199,12 @@ class Session:
         self.world.stderr.flush()
         if self.world.stdin.readline().strip().decode(errors="replace") != name:
             raise Unconfirmed("the name does not match", hint=f"type {name}, or add --confirm={name}")
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is left in the buffer of a stream nowhere, where it has a descriptor."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _printing:  # noqa: N801 - reads as a statement

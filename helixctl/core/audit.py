@@ -12,8 +12,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core.times import stamp
@@ -108,8 +109,7 @@ class Effect(NamedTuple):
     target: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One transaction, or one denied attempt. Its place in the graph (id, seq, parents) is set when it is committed."""
 
     at: datetime
@@ -121,7 +121,7 @@ class Entry:
     reason: str | None = None
     changes: tuple[Change, ...] = ()
     effects: tuple[Effect, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     registry: str = ""
     tool: str = ""
     id: str = ""
@@ -154,12 +154,17 @@ class BadLine(ValueError):
     """A line that is no entry, or whose hash does not match its bytes."""
 
 
-_START = re.compile(
-    rb'\{"v":1,"seq":([1-9]\d{0,17}),"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)","id":"([0-9a-f-]{36})"'
-)
-_PARENTS = re.compile(rb'\["[0-9a-f]{64}"(?:,"[0-9a-f]{64}")*\]|\[\]')
 _SUFFIX = 75  # ,"hash":"<64 hex>"}
 MAX_LINE = 1_048_576
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Return what a line begins with, and its list of parents; compiled when the first line is read."""
+    start = rb'\{"v":1,"seq":([1-9]\d{0,17}),"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)","id":"([0-9a-f-]{36})"'
+    parents = rb'\["[0-9a-f]{64}"(?:,"[0-9a-f]{64}")*\]|\[\]'
+    return re.compile(start), re.compile(parents)
+
 
 
 def encode(entry: Entry) -> tuple[bytes, str]:
@@ -196,7 +201,7 @@ def _fields(entry: Entry) -> dict[str, Any]:
             {"action": e.action, "model": e.model, "version": e.version, "from": e.origin, "to": e.target}
             for e in entry.effects
         ],
-        "data": entry.data,
+        "data": dict(entry.data),
         "tool": entry.tool,
         "parents": list(entry.parents),
     }
@@ -213,13 +218,14 @@ def scan(raw: bytes) -> Line:
     Raises:
         BadLine: not framed as an entry, or the hash does not match.
     """
-    start = _START.match(raw)
+    begins, listed = _patterns()
+    start = begins.match(raw)
     if not start:
         raise BadLine(_not_an_entry(raw))
     body, suffix = raw[:-_SUFFIX], raw[-_SUFFIX:]
     found = body.rfind(b',"parents":')
     parents = body[found + 11 :]
-    if suffix[:9] != b',"hash":"' or suffix[73:] != b'"}' or found < 0 or not _PARENTS.fullmatch(parents):
+    if suffix[:9] != b',"hash":"' or suffix[73:] != b'"}' or found < 0 or not listed.fullmatch(parents):
         raise BadLine("the line does not end in parents and hash")
     digest = hashlib.sha256(body).hexdigest()
     if suffix[9:73] != digest.encode():
@@ -291,8 +297,7 @@ def effects_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from entry["effects"] or (entry,)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which entries a query wants; an empty field wants all."""
 
     model: str | None = None

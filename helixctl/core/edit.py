@@ -35,9 +35,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return key, kind(value) if kind is not None else s.free(value)
     except ValueError as error:
-        raise Invalid(
-            f"{key}: {error}", key=key, hint=f"expected here: {(kind.__doc__ or '').strip().lower()}"
-        ) from None
+        told = ((kind or s.free).__doc__ or "").strip().lower().rstrip(".")
+        raise Invalid(f"{key}: {error}", key=key, hint=f"expected here: {told}") from None
 
 
 def check_key(key: str) -> str:

@@ -7,9 +7,10 @@ without effects changes nothing: what was asked for is so already.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, assert_never
+from types import MappingProxyType
+from typing import Any, NamedTuple, assert_never
 
 from helixctl.core import request as ask
 from helixctl.core import times
@@ -32,8 +33,7 @@ from helixctl.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What would change.
 
     Args:
@@ -48,7 +48,7 @@ class Plan:
     subject: Record
     records: tuple[Record, ...] = ()
     effects: tuple[Effect, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     outcome: str = "success"
     undo: str | None = None
     note: str | None = None
@@ -61,7 +61,7 @@ def plan(request: Request, now: Snapshot) -> Plan:
         HelixError: a refusal: not found, no such transition, duplicate, drift, `--expect` not met, nothing to restore.
     """
     act = request.act._replace(ref=now.resolve(request.ref)) if request.ref.version else request.act
-    request = replace(request, act=act)
+    request = request._replace(act=act)
     _expected(request, now)
     planned = _plan(request, now)
     for record in planned.records:

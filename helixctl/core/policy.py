@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +12,7 @@ from helixctl.core import toml
 from helixctl.core.checks import CHECKS, Answer, Case
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref
+from helixctl.core.record import canonical_digest
 from helixctl.errors import Invalid, Usage
 
 if TYPE_CHECKING:
@@ -37,22 +37,6 @@ SCHEMA: s.Schema = {
     "match": _MATCH,
     "rule": s.list_of(lambda rule: s.checked(rule, _RULE, required=("id", "enforcement"))),
 }
-BUILT_IN = b"""\
-schema = 1
-name = "built-in"
-[match]
-models = ["*"]
-[[rule]]
-id = "blocked"
-enforcement = "mandatory"
-not_blocked = true
-actions = ["testing", "canary", "activate"]
-[[rule]]
-id = "retire-in-service"
-enforcement = "overridable"
-not_in_service = true
-actions = ["retire"]
-"""
 DEFAULT = b"""\
 # Evaluated before every canary and activation. Rules: docs/policy.md
 schema = 1
@@ -108,6 +92,13 @@ class Policy(NamedTuple):
     rules: tuple[Rule, ...]
 
 
+BUILT_IN = (
+    Rule("blocked", "mandatory", "not_blocked", True, ("testing", "canary", "activate"), ("*",)),
+    Rule("retire-in-service", "overridable", "not_in_service", True, ("retire",), ("*",)),
+)
+"""Rules that hold in every registry."""
+
+
 class Finding(NamedTuple):
     """One rule's answer: pass, not_applicable, fail, inconclusive, error, or overridden."""
 
@@ -123,8 +114,7 @@ class Finding(NamedTuple):
         return self.enforcement != "advisory" and self.outcome in ("fail", "inconclusive", "error")
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Every finding about one action on one version, and the policies that gave them."""
 
     action: str
@@ -198,7 +188,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
         Usage: an override names no matching rule, or has no reason of 20 characters.
     """
     ref = case.subject.ref
-    everything = (decode(BUILT_IN), *policies)
+    everything = (Policy("built-in", canonical_digest(BUILT_IN), BUILT_IN), *policies)
     matching = [(policy, rule) for policy in everything for rule in policy.rules if _matches(rule, action, ref.model)]
     overrides = request.overrides if request else ()
     _check_overrides(overrides, request, [rule.id for _, rule in matching])

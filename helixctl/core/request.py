@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -107,8 +106,7 @@ class Observe(NamedTuple):
 Act = Register | Update | Adopt | Move | Rollback | Deprecate | Retire | Block | Warn | Evaluate | Observe
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One change asked for: what, by whom, when, why, and under which conditions.
 
     Args:

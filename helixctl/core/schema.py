@@ -60,10 +60,16 @@ def number(value: Any) -> Decimal:
     """A finite number of at most 15 significant digits, which JSON carries without loss."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError(f"expected a number, found {_kind_of(value)}")
+    if isinstance(value, int) and abs(value) >= 10**19:
+        raise ValueError("is not a number of at most 15 digits")
     exact = Decimal(value)
-    if not exact.is_finite() or len(exact.normalize().as_tuple().digits) > 15 or abs(exact.adjusted()) > 18:
+    if not exact.is_finite() or abs(exact.adjusted()) > 18 or _significant(exact) > 15:
         raise ValueError(f"{value} is not a finite number of at most 15 digits")
     return exact
+
+
+def _significant(value: Decimal) -> int:
+    return len("".join(map(str, value.as_tuple().digits)).rstrip("0"))
 
 
 def amount(value: Any) -> Decimal:
@@ -129,10 +135,21 @@ def list_of(kind: Kind) -> Kind:
     def check(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             raise ValueError(f"expected an array, found {_kind_of(value)}")
-        return tuple(kind(element) for element in value)
+        return tuple(_element(element, kind, place) for place, element in enumerate(value))
 
     check.__doc__ = f"An array. Each element: {(kind.__doc__ or '').strip()}"
     return check
+
+
+def _element(value: Any, kind: Kind, place: int) -> Any:
+    try:
+        return kind(value)
+    except Invalid as error:
+        raise _inside(str(place), error) from None
+
+
+def _inside(path: str, error: Invalid) -> Invalid:
+    return Invalid(error.message, key=f"{path}.{error.key}", hint=error.hint)
 
 
 def map_of(kind: Kind) -> Kind:
@@ -163,7 +180,7 @@ def exactly(number_: int) -> Kind:
     """One fixed whole number, such as the schema of a file."""
 
     def check(value: Any) -> int:
-        if value != number_ or isinstance(value, bool):
+        if value != number_ or type(value) is not int:
             raise ValueError(f"{value!a} is not supported, expected {number_}")
         return number_
 
@@ -186,6 +203,8 @@ def _free(value: Any, depth: int) -> Any:
             return tuple(_free(element, depth - 1) for element in value)
         case str():
             return text(value)
+        case datetime():
+            return times.instant(value)
         case bool() | date():
             return value
         case int():
@@ -204,7 +223,10 @@ def checked(data: Mapping[str, Any], schema: Schema, *, required: Iterable[str] 
 
     Raises:
         Invalid: an unknown key, a wrong value, or a key that is missing; `key` is its dotted path.
+        ValueError: `data` is no table.
     """
+    if not isinstance(data, Mapping):
+        raise ValueError(f"expected a table, found {_kind_of(data)}")
     for key in required:
         if key not in data:
             raise Invalid(f"key {key!r} is missing", key=key, hint=f"add {key} = ... at the top of the file")
@@ -230,6 +252,8 @@ def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
         return _checked(value, kind, path + ".")
     try:
         return kind(value)
+    except Invalid as error:
+        raise _inside(path, error) from None
     except ValueError as error:
         hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].lower().rstrip('.')}"
         raise Invalid(f"{path}: {error}", key=path, hint=hint) from None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import toml
@@ -41,8 +40,7 @@ SCHEMA: s.Schema = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """helix.toml with its defaults; the fields are the keys of the contract's tables."""
 
     id: str
@@ -65,7 +63,7 @@ class Settings:
     max_entries: int = 10_000
     sign: bool = False
     retention_days: int = 0
-    evaluation_digest: str = field(default="", compare=False)
+    evaluation_digest: str = ""
 
 
 def decode(raw: bytes) -> Settings:

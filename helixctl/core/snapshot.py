@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 from helixctl.core.checks import Case
 from helixctl.core.lifecycle import Status
@@ -15,8 +16,7 @@ from helixctl.core.settings import Settings
 from helixctl.errors import NotFound, NothingToRestore
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One model as it lies on disk.
 
     Args:
@@ -31,9 +31,9 @@ class Snapshot:
     settings: Settings
     policies: tuple[Policy, ...]
     records: Mapping[str, Record]
-    drifted: Mapping[str, str] = field(default_factory=dict)
-    logged_serving: Mapping[str, str | None] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    drifted: Mapping[str, str] = MappingProxyType({})
+    logged_serving: Mapping[str, str | None] = MappingProxyType({})
+    digests: Mapping[str, str] = MappingProxyType({})
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""

@@ -11,7 +11,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 def stamp(at: datetime) -> str:
     """Return the instant as RFC 3339 with microseconds, in UTC, with `Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def short(at: datetime) -> str:
@@ -23,13 +23,16 @@ def instant(value: date | datetime) -> datetime:
     """Return a date as its 00:00 UTC, and an aware time in UTC.
 
     Raises:
-        ValueError: the time has no zone.
+        ValueError: the time has no zone, or lies beyond the calendar in UTC.
     """
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if value.tzinfo is None:
         raise ValueError("a time needs a zone, such as 2026-11-22T10:15:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value} lies beyond the calendar in UTC") from None
 
 
 def parse_instant(text: str) -> datetime:
@@ -44,7 +47,7 @@ def parse_instant(text: str) -> datetime:
         if len(text) == 10:
             return instant(date.fromisoformat(text))
         return instant(datetime.fromisoformat(text))
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         reason = str(error) if "needs a zone" in str(error) else f"{text!a} is no RFC 3339 time or date"
         raise ValueError(reason) from None
 

@@ -14,8 +14,8 @@ from helixctl.core.times import short
 from helixctl.errors import HelixError, Invalid
 
 MAX_BYTES = 1_048_576
-_HEADER = re.compile(r"\s*\[+\s*([^\]#]+?)\s*\]+")
-_KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_HEADER = r"\s*\[+\s*([^\]#]+?)\s*\]+"
+_KEY = r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
 
 
 class _Zulu(datetime):
@@ -76,13 +76,13 @@ def line_of(text: str, key: str) -> int | None:
     """Return the line of a dotted key or of its table, or None. Multi-line strings may mislead it."""
     table, header = "", None
     for number, line in enumerate(text.splitlines(), 1):
-        if match := _HEADER.match(line):
+        if match := re.match(_HEADER, line):
             table = _bare(match[1])
             if table == key:
                 return number
             if key.startswith(table + "."):
                 header = number
-        elif match := _KEY.match(line):
+        elif match := re.match(_KEY, line):
             path = f"{table}.{_bare(match[1])}" if table else _bare(match[1])
             if path == key or key.startswith(path + "."):
                 return number

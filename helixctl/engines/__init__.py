@@ -53,11 +53,12 @@ class Source:
                 with open(self.name, "rb") as file:
                     yield file
         except FileNotFoundError:
-            raise NotFound(f"no file {self.name!a}") from None
+            raise NotFound(f"no file {self.name!a}", hint="check the path") from None
         except IsADirectoryError:
             raise Usage(f"{self.name!a} is a folder", hint="name its files, such as 'FOLDER/*.jsonl'") from None
         except OSError as error:
-            raise StorageRefused(f"cannot read {self.name!a}: {error.strerror or type(error).__name__}") from error
+            fact = f"cannot read {self.name!a}: {error.strerror or type(error).__name__}"
+            raise StorageRefused(fact, hint="check the file and its permissions") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _names(pattern: str) -> list[str]:
     if pattern == "-" or os.path.exists(pattern):
         return [pattern]
     if not has_magic(pattern):
-        raise NotFound(f"no file {pattern!a}")
+        raise NotFound(f"no file {pattern!a}", hint="check the path")
     names = sorted(filter(os.path.isfile, glob(pattern, recursive=True)))
     if not names:
         raise NotFound(f"no file matches {pattern!a}", hint="quote the pattern, and check the folder it starts from")

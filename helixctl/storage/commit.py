@@ -92,17 +92,17 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
     folders = set()
     for number, change in enumerate(changes):
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
-        if not os.path.exists(source):
-            continue
-        if digest_of(target) not in (change["before"], change["after"]):
-            raise Drift(
-                "was edited before a crash could be repaired",
-                path=change["path"],
-                hint=f"save your edit elsewhere and restore the file from git; {PENDING} holds the logged one",
-            )
-        disk.make_folders(os.path.dirname(target))
-        disk.move(source, target)
-        folders.add(os.path.dirname(target))
+        if os.path.exists(source):
+            if digest_of(target) not in (change["before"], change["after"]):
+                raise Drift(
+                    "was edited before a crash could be repaired",
+                    path=change["path"],
+                    hint=f"save your edit elsewhere and restore the file from git; {PENDING} holds the logged one",
+                )
+            disk.make_folders(os.path.dirname(target))
+            disk.move(source, target)
+        if os.path.exists(target):  # moved before a crash, perhaps, and not synced
+            folders.add(os.path.dirname(target))
     for name in sorted(folders):
         disk.sync_folder(name)
     disk.remove_folder(folder)

@@ -51,12 +51,20 @@ def _advice(error: OSError) -> str:
 
 def write_new(path: str, data: bytes) -> None:
     """Create a file with these bytes and sync it; its folder is the caller's to sync."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o644)
-    try:
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK) as handle:
         _write_all(handle, data)
         _sync(handle)
+
+
+@contextmanager
+def _opened(path: str, flags: int) -> Iterator[int]:
+    """Open what is synced before it is closed, so that a close that fails takes nothing back."""
+    handle = os.open(path, flags, 0o644)
+    try:
+        yield handle
     finally:
-        os.close(handle)
+        with suppress(OSError):
+            os.close(handle)
 
 
 def append_line(path: str, line: bytes) -> None:
@@ -66,12 +74,10 @@ def append_line(path: str, line: bytes) -> None:
         OSError: nothing was appended.
         TornAppend: it failed, and so did taking it back.
     """
-    is_new = not os.path.lexists(path)
-    if is_new:
-        make_folders(os.path.dirname(path))
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o644)
-    try:
+    make_folders(os.path.dirname(path))
+    with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK) as handle:
         size = os.fstat(handle).st_size
+        is_new = size == 0  # or left empty by a crash, and then its name may not be synced either
         try:
             _write_all(handle, line)
             _sync(handle)
@@ -80,8 +86,6 @@ def append_line(path: str, line: bytes) -> None:
         except BaseException as error:
             _take_back(path, handle, size, is_new, error)
             raise
-    finally:
-        os.close(handle)
 
 
 def _take_back(path: str, handle: int, size: int, is_new: bool, cause: BaseException) -> None:
@@ -141,12 +145,9 @@ def move(source: str, target: str) -> None:
 
 def cut(path: str, size: int) -> None:
     """Cut a file back to a size and sync it."""
-    handle = os.open(path, os.O_WRONLY | _NO_LINK)
-    try:
+    with _opened(path, os.O_WRONLY | _NO_LINK) as handle:
         os.ftruncate(handle, size)
         _sync(handle)
-    finally:
-        os.close(handle)
 
 
 def remove(path: str) -> None:
@@ -184,11 +185,8 @@ def make_folders(path: str) -> None:
 
 def sync_folder(path: str) -> None:
     """Sync a folder, so that the names in it survive a crash."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path, os.O_RDONLY) as handle:
         os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sync(handle: int) -> None:

@@ -22,8 +22,10 @@ def exclusive(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
         Locked: somebody else held it for longer than `patience_s`.
         StorageRefused: the lock cannot be opened.
     """
+    path = os.path.join(root, PATH)
     with disk.refusing("lock the registry"):
-        handle = os.open(os.path.join(root, PATH), os.O_RDWR | os.O_CREAT, 0o644)
+        disk.make_folders(os.path.dirname(path))  # a fresh clone has none
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _wait(handle, shared=False, patience_s=patience_s):
             raise Locked(

@@ -167,7 +167,7 @@ class Store:
             for name, what in drifted.items()
             if what == "specification"
         }
-        return replace(now, drifted=drifted, logged_serving=serving)
+        return now._replace(drifted=drifted, logged_serving=serving)
 
     def _logged_serving(self, ref: Ref) -> str | None:
         from helixctl.core.audit import Filter

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -58,14 +58,13 @@ class Transaction:
         changes = tuple(_change(now, one, files[tree.path_of(one.ref)]) for one in records)
         if entry.outcome != "denied":
             edits, effects = unrecorded(self.store, self.book, now.settings)
-            entry = replace(entry, changes=(*changes, *edits), effects=(*entry.effects, *effects))
+            entry = entry._replace(changes=(*changes, *edits), effects=(*entry.effects, *effects))
         return self.append(entry, files, now.settings)
 
     def append(self, entry: Entry, files: Mapping[str, bytes], now: Settings) -> Logged:
         """Append an entry and put the files of its changes in place."""
         heads = self.book.heads
-        placed = replace(
-            entry,
+        placed = entry._replace(
             seq=1 + max((seq for seq, _ in heads.values()), default=0),
             id=audit.entry_id(entry.at, self.store.random(10)),
             registry=now.id,
@@ -136,14 +135,8 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
         return False
     with disk.refusing("create the registry"):
         disk.make_folders(os.path.join(root, ".helix"))
-        for path, text in (
-            (".helix/.gitignore", b"*\n"),
-            (".gitattributes", GIT_ATTRIBUTES),
-            (".gitignore", GIT_IGNORE),
-        ):
-            if not os.path.lexists(os.path.join(root, path)):
-                disk.write_new(os.path.join(root, path), text)
-        disk.sync_folder(root)
+        if not os.path.lexists(os.path.join(root, ".helix/.gitignore")):
+            disk.write_new(os.path.join(root, ".helix/.gitignore"), b"*\n")
     store = Store(root, random)
     with store.writing() as transaction:
         if os.path.lexists(os.path.join(root, tree.MARKER)):
@@ -152,6 +145,9 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
             tree.MARKER: settings.encode_new(audit.entry_id(at, random(10)), name),
             "policies/default.toml": policy.DEFAULT,
         }
+        for path, text in ((".gitattributes", GIT_ATTRIBUTES), (".gitignore", GIT_IGNORE)):
+            if not os.path.lexists(os.path.join(root, path)):
+                files[path] = text
         now = settings.decode(files[tree.MARKER])
         states = {tree.MARKER: now.evaluation_digest}
         changes = tuple(

@@ -9,6 +9,7 @@ from helixctl.cli.render.data import Created
 from helixctl.cli.session import Session
 from helixctl.core.record import decode, split_head
 from helixctl.errors import NotFound
+from helixctl.storage.tree import MARKER
 
 OWN = "in-house"
 
@@ -39,7 +40,9 @@ def default_specifications() -> list[bytes]:
 
 def create(session: Session, folder: str, name: str | None, *, with_defaults: bool) -> Created:
     """Make a folder a registry, and register the defaults that it lacks."""
-    path = session.registry or folder
+    path = os.path.abspath(session.registry or folder)
+    if session.terms["dry_run"] and not os.path.lexists(os.path.join(path, MARKER)):
+        return Created(path, created=True, results=(), dry_run=True)
     registry, created = Registry.create(
         path, name=name, actor=session.actor, clock=session.world.clock or utc_now, random=session.world.random
     )
@@ -47,7 +50,7 @@ def create(session: Session, folder: str, name: str | None, *, with_defaults: bo
     wanted = default_specifications() if with_defaults else []
     missing = [text for text in wanted if _ref(text) not in present]
     results = tuple(registry.register(text, **session.conditions()) for text in missing)
-    return Created(registry.store.root, created, results)
+    return Created(path, created, results, bool(session.terms["dry_run"]))
 
 
 def _ref(text: bytes) -> object:

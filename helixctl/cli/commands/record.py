@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from helixctl.cli.commands.options import Ref
+from helixctl.errors import Usage
 
 
 def run(
@@ -33,12 +34,11 @@ def run(
     Exit codes: 0 recorded, whatever the rolling verdict; 2 bad options, 4 not found, 8 not stored.
     """
     session = ctx.obj
-    one: dict[str, object] = {
-        "latency_ms": latency,
-        "success": not (failed or error),
-        "confidence": confidence,
-        "input_tokens": input_tokens,
-    }
+    one = {"latency_ms": latency, "confidence": confidence, "input_tokens": input_tokens}
     one |= {"output_tokens": output_tokens, "cost": cost, "error": error}
-    single = latency is not None or failed or error is not None
-    session.emit(session.open().record(ref, [one] if single else session.world.stdin, **session.conditions()))
+    single = failed or any(value is not None for value in one.values())
+    given = [{**one, "success": not (failed or error)}] if single else session.world.stdin
+    recorded = session.open().record(ref, given, **session.conditions())
+    if single and recorded.malformed:
+        raise Usage(recorded.malformed[0].why, hint="helixctl record --help")
+    session.emit(recorded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -43,7 +44,10 @@ def specification(
 def _put(table: dict[str, Any], path: str, value: Any) -> None:
     key, dot, rest = path.partition(".")
     if dot:
-        _put(table.setdefault(key, {}), rest, value)
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise Usage(f"{key!a} cannot be a value and a table", hint="leave one --set out")
+        _put(inner, rest, value)
     else:
         table[key] = value
 
@@ -51,6 +55,8 @@ def _put(table: dict[str, Any], path: str, value: Any) -> None:
 def _text(stdin: BinaryIO, file: str) -> bytes:
     if file == "-":
         raw = stdin.read(MAX_BYTES + 1)
+    elif os.path.isdir(file):
+        raise Usage(f"{file} is a folder", hint="name a file in it")
     else:
         with disk.refusing(f"read {file}"), open(file, "rb") as handle:
             raw = handle.read(MAX_BYTES + 1)

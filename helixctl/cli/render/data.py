@@ -51,6 +51,7 @@ class Created(NamedTuple):
     root: str
     created: bool
     results: tuple[Result, ...]
+    dry_run: bool = False
 
 
 def plain(value: Any) -> Any:
@@ -208,7 +209,7 @@ def _created(value: Created) -> dict[str, Any]:
         "ref": None,
         "root": value.root,
         "changed": value.created or any(result.changed for result in value.results),
-        "dry_run": False,
+        "dry_run": value.dry_run,
         "changes": [change for result in value.results for change in _result(result)["changes"]],
         "decision": None,
         "audit": None,
@@ -248,6 +249,12 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
 """Every result by the name of its type, so that rendering one imports no other."""
 
 
+def is_committed(payload: Mapping[str, Any]) -> bool:
+    """Tell whether a result is of something that was stored, and stays so whatever becomes of its printing."""
+    changed = payload.get("changed", False) and not payload["dry_run"]
+    return bool(payload.get("audit") or payload.get("recorded") or changed)
+
+
 def exit_code(value: Any) -> int:
     """Return the exit code that a result deserves."""
     match type(value).__name__:
@@ -259,6 +266,8 @@ def exit_code(value: Any) -> int:
             return {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0)
         case "Listing":
             return 6 if value.broken else 0
+        case "Created":
+            return max((_decided(one.decision) for one in value.results if one.decision), default=0)
         case "Swept":
             return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
         case "Verification":

@@ -53,6 +53,7 @@ def columns(header: list[str], rows: list[list[tuple[str, str | None]]], *, on: 
     Args:
         rows: cells, each a text (made safe here) and a colour or None.
     """
+    header = [safe(text) for text in header]
     cells = [[(safe(text), colour) for text, colour in row] for row in rows]
     widths = [max(map(width, (head, *(row[at][0] for row in cells)))) for at, head in enumerate(header)]
     lines = [_line([(head, "bold") for head in header], widths, on=on)]

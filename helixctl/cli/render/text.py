@@ -217,10 +217,15 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
 def _verification(payload: Payload, verbose: bool, on: bool) -> str:
     outcome = payload["outcome"]
-    head = f"{paint(outcome.replace('_', ' '), OUTCOME.get(outcome), on=on)}: {payload['entries']} entries in "
-    lines = [f"{head}{payload['segments']} segments; {payload['anchor']}\n"]
+    said = paint(outcome.replace("_", " "), OUTCOME.get(outcome), on=on)
+    counts = f"{_count(payload['entries'], 'entry', 'entries')} in {_count(payload['segments'], 'segment', 'segments')}"
+    lines = [f"{said}: {counts}; {payload['anchor']}\n"]
     for one in payload["findings"]:
         where = one["path"] + (f":{one['line']}" if one["line"] else "")
         lines.append(f"  {one['code']}  {safe(where)}: {safe(one['message'])}\n")
@@ -244,7 +249,7 @@ def _created(payload: Payload, verbose: bool, on: bool) -> str:
     added = f", {len(payload['changes'])} default versions registered" if payload["changes"] else ""
     if not payload["changed"]:
         return f"{safe(payload['root'])} is a registry already: unchanged\n"
-    return f"registry in {safe(payload['root'])}{added}\n"
+    return f"{'would make a ' if payload['dry_run'] else ''}registry in {safe(payload['root'])}{added}\n"
 
 
 _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {

@@ -1,0 +1,75 @@
+"""Start-up of commands as ratios to `python -c pass`: CPU time of whole processes, medians, in one run.
+
+`python benchmarks/startup.py [RUNS]` prints each beside the limit it has to keep.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import helixctl
+from helixctl.api import Registry
+
+LIMITS: tuple[tuple[str, float], ...] = (
+    ("--version", 2),
+    ("__complete m@", 2),
+    ("--help", 8),
+    ("show m@1.0.0", 8),
+    ("list", 8),
+    ("check m@2.0.0 --for activate", 8),
+    ("activate m@2.0.0", 10),
+)
+SPECIFICATION = 'schema = 1\nmodel = "m"\nversion = "{}"\nprovider = "p"\n[cost]\ninput_per_mtok = 1.0\noutput_per_mtok = 1.0\n'
+
+
+def cpu(words: list[str], folder: str, environment: dict[str, str]) -> float:
+    """Return the CPU seconds, user and system, of one process and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def prepare(folder: str) -> None:
+    """Make a registry with one version in service and one that may replace it."""
+    registry, _ = Registry.create(folder, name="bench")
+    terms = {"overrides": ("tested-first", "evaluation"), "reason": "already serves in production"}
+    for version in ("1.0.0", "2.0.0"):
+        registry.register(SPECIFICATION.format(version).encode())
+    registry.activate("m@1.0.0", **terms)  # type: ignore[arg-type]
+    registry.promote("m@2.0.0", "testing")
+    lines = ({"success": True, "latency_ms": 100, "confidence": 0.9} for _ in range(100))
+    registry.record("m@2.0.0", lines)
+    registry.evaluate("m@2.0.0")
+
+
+def main() -> int:
+    """Print the table; return 1 where a limit is missed."""
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"HELIX_ACTOR": "bench"}
+    compileall.compile_dir(str(Path(helixctl.__file__).parent), quiet=2)
+    missed = 0
+    print(f"{'command':32} {'x python -c pass':>17} {'limit':>6}")
+    for line, limit in LIMITS:
+        ratios = []
+        for _ in range(runs):
+            with tempfile.TemporaryDirectory() as folder:
+                prepare(folder)
+                command = cpu([sys.executable, "-m", "helixctl", *line.split()], folder, environment)
+                ratios.append(command / cpu([sys.executable, "-c", "pass"], folder, environment))
+        ratio = statistics.median(ratios)
+        missed += ratio > limit
+        print(f"{line:32} {ratio:17.2f} {limit:6.0f}{'  missed' if ratio > limit else ''}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+# bash completion for helixctl; made by: helixctl completion bash
+_helixctl() {
+  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none command="" prev="" registry=()
+  line=($cur); [[ "$cur" == *" " ]] && line+=("")
+  cur="${line[${#line[@]}-1]}"; (( ${#line[@]} > 1 )) && prev="${line[${#line[@]}-2]}"
+  local i=1 count=${#line[@]} seen=0
+  (( count > 2 )) && { command="${line[1]}"; i=2; }
+  case "$command" in
+    audit) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
+  esac
+  for (( ; i < count - 1; i++ )); do
+    case "${line[i]}" in
+      -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
+      --action|--actor|--as-of|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
+      -*) ;;
+      *) seen=1 ;;
+    esac
+  done
+  case "$command" in
+    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate list show status history audit verify" ;;
+      audit) words="log export verify" ;;
+    "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir ;;
+    "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir ;;
+    "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice ;;
+    "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "activate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "deactivate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "deprecate") options="--help -h --eol --grace-days --replacement --migration-guide --allow-new-deployments --no-new-deployments --cancel -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "retire") options="--help -h --yes -y --confirm -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "block") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
+    "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none ;;
+    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
+    "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref ;;
+    "evaluate") options="--help -h --from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref ;;
+    "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
+    "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
+    "status") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
+    "history") options="--help -h --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
+    "audit log") options="--help -h --model --version --action --severity --outcome --actor --since --until --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
+    "audit export") options="--help -h --model --version --action --severity --outcome --actor --since --until -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
+    "audit verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
+    "verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
+  esac
+  case "$command $prev" in
+    "init -o") words="text json" ;;
+    "init --output") words="text json" ;;
+    "init --color") words="auto always never" ;;
+    "demo -o") words="text" ;;
+    "demo --output") words="text" ;;
+    "demo --color") words="auto always never" ;;
+    "completion argument") words="bash zsh fish powershell" ;;
+    "completion -o") words="text" ;;
+    "completion --output") words="text" ;;
+    "completion --color") words="auto always never" ;;
+    "register -o") words="text json" ;;
+    "register --output") words="text json" ;;
+    "register --color") words="auto always never" ;;
+    "update -o") words="text json" ;;
+    "update --output") words="text json" ;;
+    "update --color") words="auto always never" ;;
+    "promote --to") words="testing canary active" ;;
+    "promote -o") words="text json" ;;
+    "promote --output") words="text json" ;;
+    "promote --color") words="auto always never" ;;
+    "activate -o") words="text json" ;;
+    "activate --output") words="text json" ;;
+    "activate --color") words="auto always never" ;;
+    "deactivate -o") words="text json" ;;
+    "deactivate --output") words="text json" ;;
+    "deactivate --color") words="auto always never" ;;
+    "rollback -o") words="text json" ;;
+    "rollback --output") words="text json" ;;
+    "rollback --color") words="auto always never" ;;
+    "deprecate -o") words="text json" ;;
+    "deprecate --output") words="text json" ;;
+    "deprecate --color") words="auto always never" ;;
+    "retire -o") words="text json" ;;
+    "retire --output") words="text json" ;;
+    "retire --color") words="auto always never" ;;
+    "block -o") words="text json" ;;
+    "block --output") words="text json" ;;
+    "block --color") words="auto always never" ;;
+    "unblock -o") words="text json" ;;
+    "unblock --output") words="text json" ;;
+    "unblock --color") words="auto always never" ;;
+    "adopt -o") words="text json" ;;
+    "adopt --output") words="text json" ;;
+    "adopt --color") words="auto always never" ;;
+    "sweep -o") words="text json" ;;
+    "sweep --output") words="text json" ;;
+    "sweep --color") words="auto always never" ;;
+    "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "check -o") words="text json" ;;
+    "check --output") words="text json" ;;
+    "check --color") words="auto always never" ;;
+    "record -o") words="text json" ;;
+    "record --output") words="text json" ;;
+    "record --color") words="auto always never" ;;
+    "evaluate -o") words="text json" ;;
+    "evaluate --output") words="text json" ;;
+    "evaluate --color") words="auto always never" ;;
+    "list -o") words="text json ndjson csv" ;;
+    "list --output") words="text json ndjson csv" ;;
+    "list --color") words="auto always never" ;;
+    "show -o") words="text json" ;;
+    "show --output") words="text json" ;;
+    "show --color") words="auto always never" ;;
+    "status -o") words="text json" ;;
+    "status --output") words="text json" ;;
+    "status --color") words="auto always never" ;;
+    "history -o") words="text json ndjson csv" ;;
+    "history --output") words="text json ndjson csv" ;;
+    "history --color") words="auto always never" ;;
+    "audit log --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
+    "audit log --severity") words="debug info warning error critical" ;;
+    "audit log --outcome") words="success denied failed" ;;
+    "audit log -o") words="text json ndjson csv" ;;
+    "audit log --output") words="text json ndjson csv" ;;
+    "audit log --color") words="auto always never" ;;
+    "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
+    "audit export --severity") words="debug info warning error critical" ;;
+    "audit export --outcome") words="success denied failed" ;;
+    "audit export -o") words="ndjson json csv" ;;
+    "audit export --output") words="ndjson json csv" ;;
+    "audit export --color") words="auto always never" ;;
+    "audit verify -o") words="text json" ;;
+    "audit verify --output") words="text json" ;;
+    "audit verify --color") words="auto always never" ;;
+    "verify -o") words="text json" ;;
+    "verify --output") words="text json" ;;
+    "verify --color") words="auto always never" ;;
+    *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
+    *" -f"|*" --file"|*" --from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *)
+      if [[ "$cur" == -* ]]; then words="$options"
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--as-of|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif (( ! seen )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
+      elif (( ! seen )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
+      elif (( ! seen )) && [[ $kind == choice ]]; then
+        case "$command argument" in
+    "init -o") words="text json" ;;
+    "init --output") words="text json" ;;
+    "init --color") words="auto always never" ;;
+    "demo -o") words="text" ;;
+    "demo --output") words="text" ;;
+    "demo --color") words="auto always never" ;;
+    "completion argument") words="bash zsh fish powershell" ;;
+    "completion -o") words="text" ;;
+    "completion --output") words="text" ;;
+    "completion --color") words="auto always never" ;;
+    "register -o") words="text json" ;;
+    "register --output") words="text json" ;;
+    "register --color") words="auto always never" ;;
+    "update -o") words="text json" ;;
+    "update --output") words="text json" ;;
+    "update --color") words="auto always never" ;;
+    "promote --to") words="testing canary active" ;;
+    "promote -o") words="text json" ;;
+    "promote --output") words="text json" ;;
+    "promote --color") words="auto always never" ;;
+    "activate -o") words="text json" ;;
+    "activate --output") words="text json" ;;
+    "activate --color") words="auto always never" ;;
+    "deactivate -o") words="text json" ;;
+    "deactivate --output") words="text json" ;;
+    "deactivate --color") words="auto always never" ;;
+    "rollback -o") words="text json" ;;
+    "rollback --output") words="text json" ;;
+    "rollback --color") words="auto always never" ;;
+    "deprecate -o") words="text json" ;;
+    "deprecate --output") words="text json" ;;
+    "deprecate --color") words="auto always never" ;;
+    "retire -o") words="text json" ;;
+    "retire --output") words="text json" ;;
+    "retire --color") words="auto always never" ;;
+    "block -o") words="text json" ;;
+    "block --output") words="text json" ;;
+    "block --color") words="auto always never" ;;
+    "unblock -o") words="text json" ;;
+    "unblock --output") words="text json" ;;
+    "unblock --color") words="auto always never" ;;
+    "adopt -o") words="text json" ;;
+    "adopt --output") words="text json" ;;
+    "adopt --color") words="auto always never" ;;
+    "sweep -o") words="text json" ;;
+    "sweep --output") words="text json" ;;
+    "sweep --color") words="auto always never" ;;
+    "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "check -o") words="text json" ;;
+    "check --output") words="text json" ;;
+    "check --color") words="auto always never" ;;
+    "record -o") words="text json" ;;
+    "record --output") words="text json" ;;
+    "record --color") words="auto always never" ;;
+    "evaluate -o") words="text json" ;;
+    "evaluate --output") words="text json" ;;
+    "evaluate --color") words="auto always never" ;;
+    "list -o") words="text json ndjson csv" ;;
+    "list --output") words="text json ndjson csv" ;;
+    "list --color") words="auto always never" ;;
+    "show -o") words="text json" ;;
+    "show --output") words="text json" ;;
+    "show --color") words="auto always never" ;;
+    "status -o") words="text json" ;;
+    "status --output") words="text json" ;;
+    "status --color") words="auto always never" ;;
+    "history -o") words="text json ndjson csv" ;;
+    "history --output") words="text json ndjson csv" ;;
+    "history --color") words="auto always never" ;;
+    "audit log --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
+    "audit log --severity") words="debug info warning error critical" ;;
+    "audit log --outcome") words="success denied failed" ;;
+    "audit log -o") words="text json ndjson csv" ;;
+    "audit log --output") words="text json ndjson csv" ;;
+    "audit log --color") words="auto always never" ;;
+    "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
+    "audit export --severity") words="debug info warning error critical" ;;
+    "audit export --outcome") words="success denied failed" ;;
+    "audit export -o") words="ndjson json csv" ;;
+    "audit export --output") words="ndjson json csv" ;;
+    "audit export --color") words="auto always never" ;;
+    "audit verify -o") words="text json" ;;
+    "audit verify --output") words="text json" ;;
+    "audit verify --color") words="auto always never" ;;
+    "verify -o") words="text json" ;;
+    "verify --output") words="text json" ;;
+    "verify --color") words="auto always never" ;;
+        esac
+      fi ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  local cut="${cur%"${cur##*[@:=]}"}"
+  [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]] && COMPREPLY=("${COMPREPLY[@]#"$cut"}")
+  [[ "${COMPREPLY[*]}" == *@ ]] && compopt -o nospace 2>/dev/null
+}
+complete -F _helixctl helixctl
