@@ -91,8 +91,10 @@ def check(store: Store, action: Action, request: Request | None, ref: Ref, at: d
 
 
 def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
-    moved = {(effect.model, effect.version): effect for effect in reversed(plan.effects)}
-    changes = tuple(reversed(moved.values()))
+    moved: dict[tuple[str | None, str | None], Effect] = {}
+    for effect in plan.effects:
+        moved.setdefault((effect.model, effect.version), effect)
+    changes = tuple(moved.values())
     allowed = decision is None or decision.allowed
     action = plan.action or type(request.act).__name__.lower()
     return Result(

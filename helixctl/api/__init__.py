@@ -371,6 +371,12 @@ def _act_of(action: Action, ref: Ref) -> ask.Act | None:
             return ask.Deprecate(ref)
         case Action.RETIRE:
             return ask.Retire(ref)
+        case Action.BLOCK | Action.UNBLOCK:
+            return ask.Block(ref, blocked=action is Action.BLOCK)
+        case Action.UPDATE:
+            return ask.Update(ref, {})
+        case Action.ADOPT:
+            return ask.Adopt(ref)
         case _:
             return None
 
@@ -380,4 +386,4 @@ def _sane_reason(reason: str | None) -> str | None:
 
     if reason is not None and len(reason) > record.MAX_REASON:
         raise Invalid(f"a reason of {len(reason)} characters, at most {record.MAX_REASON}", hint="shorten it")
-    return reason or None
+    return (reason or "").strip() or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, NamedTuple, assert_never
 
@@ -22,7 +23,7 @@ from helixctl.core.record import Record
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import (
-    Damaged,
+    Changed,
     Drift,
     Duplicate,
     HelixError,
@@ -145,9 +146,7 @@ def _respecified(before: Record, after: Record, logged_serving: str | None) -> R
     if logged_serving == after.serving_digest:
         return after
     match before.status:
-        case Status.INACTIVE:
-            return after
-        case Status.TESTING:
+        case Status.INACTIVE | Status.TESTING:
             return after.with_lifecycle(status=Status.INACTIVE, testing_since=None)
         case status:
             raise IllegalTransition(
@@ -248,7 +247,9 @@ def _activate(before: Record, request: Request, now: Snapshot) -> Plan:
         status=Status.ACTIVE,
         activated_at=request.at,
         served_digest=before.serving_digest,
-        previous=previous.version if previous and previous.version != before.version else None,
+        previous=previous.version
+        if previous and previous.version != before.version
+        else before.lifecycle.get("previous"),
         canary_weight=None,
         deprecation=None,
     )
@@ -293,7 +294,8 @@ def _rollback(act: ask.Rollback, request: Request, now: Snapshot) -> Plan:
         raise NothingToRestore(
             f"{chosen.ref} {why}: a rollback cannot restore it", hint=f"helixctl history {now.model}"
         )
-    skipped = [f"{version} {why}" for version in now.predecessors() if (why := now.not_restorable(version))]
+    passed = takewhile(lambda version: version != chosen.version, now.predecessors())
+    skipped = [f"{version} {now.not_restorable(version)}" for version in passed]
     blocked = {"at": request.at, "reason": request.reason or f"rolled back to {chosen.version}"}
     behind = left.with_lifecycle(status=Status.INACTIVE, blocked=blocked, last_blocked_at=request.at)
     restored = chosen.with_lifecycle(
@@ -400,10 +402,10 @@ def _block(act: ask.Block, request: Request, now: Snapshot) -> Plan:
     action = Action.BLOCK if act.blocked else Action.UNBLOCK
     if (before.blocked is not None) == act.blocked:
         return Plan(action, before)
+    _not_retired(before, f"{action}ed")
     if not act.blocked:
         after = before.with_lifecycle(blocked=None)
         return Plan(action, before, (after,), (_effect("version.unblocked", before, after),))
-    _not_retired(before, "blocked")
     blocked = {"at": request.at, "reason": request.reason or "blocked by an operator"}
     after = before.with_lifecycle(blocked=blocked, last_blocked_at=request.at)
     effects = (_effect("version.blocked", before, after),)
@@ -420,7 +422,7 @@ def _warn(act: ask.Warn, now: Snapshot) -> Plan:
 def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
     before = now.record(act.ref)
     if before.serving_digest != act.serving_digest:
-        raise Damaged(f"{before.ref} changed during the evaluation", hint="run the evaluation again")
+        raise Changed(f"{before.ref} changed during the evaluation", hint="run the evaluation again")
     _not_retired(before, "evaluated")
     verdict = act.metrics["verdict"]
     scores = (before.metrics or {}).get("scores")

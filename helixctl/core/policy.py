@@ -196,7 +196,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
     if action in GATED and not any(policy.name != "built-in" for policy, _ in matching):
         fix = f"write a policy that matches {action} and {ref.model}"
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
-    used = {policy.name: policy for policy, _ in matching}
+    used = {policy.digest: policy for policy, _ in matching}
     return Decision(action, ref, tuple(used.values()), tuple(findings))
 
 

@@ -177,9 +177,13 @@ class Record:
         return canonical_digest({"lifecycle": self.lifecycle, "metrics": self.metrics or {}})
 
     def with_lifecycle(self, **changes: Any) -> Record:
-        """Return the record with lifecycle values set, or removed where None."""
+        """Return the record with lifecycle values set, or removed where None.
+
+        Raises:
+            Invalid: a value that could not be read back.
+        """
         merged = {**self.lifecycle, **changes}
-        return replace(self, lifecycle={key: merged[key] for key in LIFECYCLE if merged.get(key) is not None})
+        return replace(self, lifecycle=s.checked({k: v for k, v in merged.items() if v is not None}, LIFECYCLE))
 
 
 def order_of(record: Record) -> tuple[str, Any]:

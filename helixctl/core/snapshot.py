@@ -13,7 +13,7 @@ from helixctl.core.names import Ref, ordered
 from helixctl.core.policy import Policy
 from helixctl.core.record import Record, order_of
 from helixctl.core.settings import Settings
-from helixctl.errors import NotFound, NothingToRestore
+from helixctl.errors import Drift, NotFound, NothingToRestore
 
 
 class Snapshot(NamedTuple):
@@ -61,8 +61,11 @@ class Snapshot(NamedTuple):
 
         Raises:
             NotFound: there is none.
+            Drift: there was one, and its file was deleted.
         """
         record = self.records.get(ref.version or "")
+        if record is None and ref.version in self.drifted:
+            raise Drift(f"the file of {ref} was deleted outside helixctl", hint="restore the file from git")
         if record is None:
             known = ", ".join(sorted(self.records, key=ordered)[-3:])
             hint = f"latest versions of {self.model}: {known}" if known else "helixctl list shows what there is"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from helixctl.errors import HelixError, Invalid
 MAX_BYTES = 1_048_576
 _HEADER = r"\s*\[+\s*([^\]#]+?)\s*\]+"
 _KEY = r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+_DEEP_KEY = rb"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}"""
 
 
 class _Zulu(datetime):
@@ -34,6 +36,8 @@ def parse(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise Invalid(f"{len(raw)} bytes, more than {MAX_BYTES}", hint="this is no version file")
     try:
+        if re.search(_DEEP_KEY, raw):  # tomllib takes quadratic time for these
+            raise RecursionError
         return tomllib.loads(raw.decode(), parse_float=_decimal)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
@@ -73,12 +77,21 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 def line_of(text: str, key: str) -> int | None:
-    """Return the line of a dotted key or of its table, or None. Multi-line strings may mislead it."""
+    """Return the line of a dotted key or of its table, or None; `rule.1.id` is in the second `[[rule]]`.
+
+    Multi-line strings may mislead it.
+    """
     table, header = "", None
-    for number, line in enumerate(text.splitlines(), 1):
+    places: Counter[str] = Counter()
+    for number, line in enumerate(text.split("\n"), 1):
         if match := re.match(_HEADER, line):
-            table = _bare(match[1])
-            if table == key:
+            table = name = _bare(match[1])
+            if line.lstrip().startswith("[["):
+                table = f"{name}.{places[name]}"
+                places[name] += 1
+            elif (array := name.split(".")[0]) in places:
+                table = f"{array}.{places[array] - 1}{name[len(array) :]}"
+            if key in (name, table):
                 return number
             if key.startswith(table + "."):
                 header = number

@@ -28,6 +28,7 @@ def may_be_tracked(root: str, path: str) -> bool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
+            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},  # a hook's own
             timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -87,6 +87,8 @@ def begin(store: Store) -> Iterator[Transaction]:
     Raises:
         Locked, BrokenLog, Drift, StorageRefused: as `lock.exclusive` and `commit.recover`.
     """
+    with disk.refusing("open the registry for writing"):
+        _keep_untracked(store.root)
     with lock.exclusive(store.root):
         book = commit.recover(store.root)
         try:
@@ -94,6 +96,15 @@ def begin(store: Store) -> Iterator[Transaction]:
         finally:
             ledger.save(book)
             book.close()
+
+
+def _keep_untracked(root: str) -> None:
+    """Make `.helix/`, which ignores itself: a fresh clone has none."""
+    mine = os.path.join(root, ".helix", ".gitignore")
+    if not os.path.lexists(mine):
+        disk.make_folders(os.path.dirname(mine))
+        with suppress(FileExistsError):
+            disk.write_new(mine, b"*\n")
 
 
 def _change(now: Snapshot, after: Record, raw: bytes) -> Change:
@@ -133,10 +144,6 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
     """
     if os.path.lexists(os.path.join(root, tree.MARKER)):
         return False
-    with disk.refusing("create the registry"):
-        disk.make_folders(os.path.join(root, ".helix"))
-        if not os.path.lexists(os.path.join(root, ".helix/.gitignore")):
-            disk.write_new(os.path.join(root, ".helix/.gitignore"), b"*\n")
     store = Store(root, random)
     with store.writing() as transaction:
         if os.path.lexists(os.path.join(root, tree.MARKER)):
