@@ -236,8 +236,8 @@ class Registry:
         from helixctl.api.sweep import sweep
         from helixctl.core import request as ask
 
-        request = self._request(ask.Retire(Ref("sweep"), swept=True), terms)
-        return sweep(self.store, request._replace(at=as_of or request.at))
+        request = self._request(ask.Retire(Ref("sweep")), terms)
+        return sweep(self.store, request, as_of or request.at)
 
     def check(self, ref: str, action: str) -> Decision:
         """Return what policy would say to an action now, without writing."""
@@ -281,7 +281,8 @@ class Registry:
         with self.store.reading() as still:
             if named.version is not None and not named.is_alias:
                 return still.record(named)
-            now = still.snapshot(named.model, self.clock())
+            look = still.compared_snapshot if named.version == "previous" else still.snapshot
+            now = look(named.model, self.clock())
             if not now.records:
                 raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
             if named.version is None:
@@ -318,9 +319,12 @@ class Registry:
 
     def audit(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries that a filter wants (without one all), ascending by (seq, hash)."""
-        from helixctl.core.audit import Filter
+        from helixctl.core.audit import SEVERITIES, Filter
 
-        return self.store.entries(wanted or Filter())
+        wanted = wanted or Filter()
+        if wanted.severity is not None:
+            one_of("severity", wanted.severity, SEVERITIES)
+        return self.store.entries(wanted)
 
     def verify(self, *, log_only: bool = False) -> Verification:
         """Check the log, and unless `log_only` every file against it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record, order_of
 from helixctl.errors import HelixError, NotFound
-from helixctl.storage import inferences
+from helixctl.storage import inferences, ledger
 from helixctl.storage.registry import Store
 
 
@@ -69,22 +70,34 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
     Raises:
         NotFound: the one model has no version.
     """
-    with store.reading() as still:
+    with store.reading() as still, _log_of(still) as book:
         names = [model] if model else still.models()
-        found = tuple(_status(still, name, at) for name in names)
+        found = tuple(_status(still, name, at, book) for name in names)
     if model and not found[0].counts and not found[0].broken:
         raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
     return found
 
 
-def _status(store: Store, model: str, at: datetime) -> ModelStatus:
+@contextmanager
+def _log_of(store: Store) -> Iterator[ledger.Ledger | None]:
+    """Give the log added up, or None where it is broken: to say that is for `verify`."""
+    try:
+        book = ledger.load(store.root)
+    except HelixError:
+        yield None
+        return
+    with closing(book):
+        yield book
+
+
+def _status(store: Store, model: str, at: datetime, book: ledger.Ledger | None) -> ModelStatus:
     loaded = list(store.records(model))
     records = sorted((one for one in loaded if isinstance(one, Record)), key=order_of)
     broken = tuple(one for one in loaded if isinstance(one, HelixError))
     previous = None
     if not broken:
         try:
-            previous = store.snapshot(model, at).restorable().version
+            previous = store.snapshot(model, at, book).restorable().version
         except HelixError:
             previous = None
     active = next((one for one in records if one.status is Status.ACTIVE), None)

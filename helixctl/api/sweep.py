@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,9 +10,10 @@ from helixctl.core import request as ask
 from helixctl.core import times
 from helixctl.core.audit import Filter
 from helixctl.core.lifecycle import Status
+from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
-from helixctl.errors import HelixError
+from helixctl.errors import Damaged, Drift, HelixError, NothingToRestore
 from helixctl.gate import Result, submit
 from helixctl.storage.registry import Store
 
@@ -46,43 +48,53 @@ class Swept:
         return all(result.allowed for result in self.results)
 
 
-def sweep(store: Store, request: ask.Request) -> Swept:
+def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
     """Warn and retire as the settings say; running it again does nothing more.
 
     Args:
-        request: the envelope; its `at` is the time to sweep as of.
+        request: the envelope. as_of: the time at which ends of life are judged.
 
     Raises:
         HelixError: settings or policies do not load, or the log is broken.
     """
     settings = store.settings()
-    records, broken = _records(store)
+    records, fallbacks, broken = _records(store, as_of)
     marks = _marks(store)
     results, warned = [], []
     for record in records:
         ends = record.end_of_life
         if ends is None or record.status is Status.RETIRED:
             continue
-        act = _act(record, ends, request.at, settings, records)
+        act = _act(record, ends, as_of, settings, is_fallback=record.ref in fallbacks)
         if isinstance(act, ask.Warn):
             if (record.ref.model, record.version, times.short(ends), act.days) in marks:
                 continue
             warned.append(Warned(record.ref.model, record.version, ends, act.days, record.status))
-        if act is not None:
+        if act is None:
+            continue
+        try:
             results.append(submit(store, _envelope(request, act, record)))
-    return Swept(request.at, request.dry_run, tuple(results), tuple(warned), tuple(broken))
+        except (Damaged, Drift) as error:  # trouble in one model does not stop the sweep of the others
+            broken.append(error)
+    return Swept(as_of, request.dry_run, tuple(results), tuple(warned), tuple(broken))
 
 
-def _records(store: Store) -> tuple[list[Record], list[HelixError]]:
+def _records(store: Store, at: datetime) -> tuple[list[Record], set[Ref], list[HelixError]]:
+    """Return all versions of the models that can be read, what a rollback would restore of each, and the troubles."""
     found: list[Record] = []
+    fallbacks: set[Ref] = set()
     broken: list[HelixError] = []
     with store.reading() as still:
         for model in still.models():
             loaded = list(still.records(model))
             troubles = [one for one in loaded if isinstance(one, HelixError)]
             broken += troubles
-            found += [] if troubles else [one for one in loaded if isinstance(one, Record)]
-    return found, broken
+            if troubles:
+                continue
+            found += [one for one in loaded if isinstance(one, Record)]
+            with suppress(NothingToRestore):
+                fallbacks.add(still.snapshot(model, at).restorable().ref)
+    return found, fallbacks, broken
 
 
 def _marks(store: Store) -> set[Mark]:
@@ -93,38 +105,21 @@ def _marks(store: Store) -> set[Mark]:
     }
 
 
-def _act(record: Record, ends: datetime, at: datetime, settings: Settings, records: list[Record]) -> ask.Act | None:
+def _act(record: Record, ends: datetime, at: datetime, settings: Settings, *, is_fallback: bool) -> ask.Act | None:
     left = ends - at
     if left > timedelta(0):
         due = [days for days in settings.eol_warning_days if left <= timedelta(days=days)]
         return ask.Warn(record.ref, ends, min(due)) if due else None
     if record.status is Status.ACTIVE and not settings.retire_active:
         return ask.Warn(record.ref, ends, 0)
-    if not settings.retire_at_eol or _is_fallback(record, at, records):
+    if not settings.retire_at_eol or is_fallback:  # it may be past only a date that an activation set
         return None
-    return ask.Retire(record.ref, swept=True)
-
-
-def _is_fallback(record: Record, at: datetime, records: list[Record]) -> bool:
-    """Tell whether it is what a rollback of the active version restores, and ends only by an activation's date."""
-    binding = record.binding_end_of_life
-    if binding is not None and binding <= at:
-        return False
-    return any(
-        other.status is Status.ACTIVE
-        and other.ref.model == record.ref.model
-        and _previous(other, records) == record.version
-        for other in records
-    )
-
-
-def _previous(active: Record, records: list[Record]) -> str | None:
-    version = active.lifecycle.get("previous")
-    return str(version) if version else None
+    return ask.Retire(record.ref, swept=ends)
 
 
 def _envelope(request: ask.Request, act: ask.Act, record: Record) -> ask.Request:
     in_service = isinstance(act, ask.Retire) and record.status in (Status.ACTIVE, Status.CANARY)
     overrides = ("retire-in-service",) if in_service else ()
-    reason = request.reason or ("its end of life has come, and it served until then" if in_service else None)
+    why = "its end of life has come, and it served until then" if in_service else None
+    reason = "; ".join(filter(None, (request.reason, why))) or None
     return request._replace(act=act, reason=reason, overrides=overrides)

@@ -320,11 +320,13 @@ def _deprecate(act: ask.Deprecate, request: Request, now: Snapshot) -> Plan:
     asked = act.end_of_life, act.grace_days, act.replacement, act.migration_guide, act.allow_new_deployments
     if before.status is Status.DEPRECATED and all(value is None for value in asked):
         return Plan(Action.DEPRECATE, before)
-    ends = times.instant(deprecation["end_of_life"])
+    after = before.with_lifecycle(status=Status.DEPRECATED, deprecation=deprecation)
+    if after.lifecycle == before.lifecycle:
+        return Plan(Action.DEPRECATE, before)
+    ends = times.instant(after.deprecation["end_of_life"])
     if ends < request.at:
         fact = f"the end of life {ends:%Y-%m-%d} is before the announcement {request.at:%Y-%m-%d}"
         raise Usage(fact, hint="choose a later --eol")
-    after = before.with_lifecycle(status=Status.DEPRECATED, deprecation=deprecation)
     data = {
         "end_of_life": times.short(ends),
         "grace_period_days": deprecation.get("grace_period_days"),
@@ -335,7 +337,7 @@ def _deprecate(act: ask.Deprecate, request: Request, now: Snapshot) -> Plan:
 
 
 def _announcement(act: ask.Deprecate, request: Request, before: Record, now: Snapshot) -> dict[str, Any]:
-    held = dict(before.deprecation)
+    held = {"source": "operator", **before.deprecation}
     days = act.grace_days if act.grace_days is not None else now.settings.grace_days
     try:
         grace_end = request.at + timedelta(days=days)
@@ -346,13 +348,14 @@ def _announcement(act: ask.Deprecate, request: Request, before: Record, now: Sna
         held.pop("grace_period_days", None)
     elif act.grace_days is not None or "end_of_life" not in held:
         held |= {"end_of_life": grace_end, "grace_period_days": days}
+    is_dated = act.end_of_life is not None or act.grace_days is not None
     values = {
         "announced_at": held.get("announced_at", request.at),
         "replacement": act.replacement,
         "reason": request.reason,
         "migration_guide": act.migration_guide,
         "allow_new_deployments": act.allow_new_deployments,
-        "source": "operator",
+        "source": "operator" if is_dated else None,
     }
     held |= {key: value for key, value in values.items() if value is not None}
     held.setdefault("allow_new_deployments", False)
@@ -386,14 +389,14 @@ def _cancel(before: Record) -> Plan:
 
 def _retire(act: ask.Retire, now: Snapshot) -> Plan:
     before = now.record(act.ref)
-    if before.status is Status.RETIRED:
+    ends = before.end_of_life
+    if before.status is Status.RETIRED or (act.swept and act.swept != ends):
         return Plan(Action.RETIRE, before)
     after = before.with_lifecycle(status=Status.RETIRED, canary_weight=None)
     effects = [_effect("version.retired", before, after)]
     if before.status is Status.CANARY:
         effects.append(_effect("canary.ended", before, after))
-    ends = before.end_of_life
-    data = {"end_of_life": times.short(ends) if ends else None, "swept": act.swept}
+    data = {"end_of_life": times.short(ends) if ends else None, "swept": act.swept is not None}
     return Plan(Action.RETIRE, before, (after,), tuple(effects), data)
 
 
@@ -414,7 +417,7 @@ def _block(act: ask.Block, request: Request, now: Snapshot) -> Plan:
 
 def _warn(act: ask.Warn, now: Snapshot) -> Plan:
     record = now.record(act.ref)
-    past = {"past": str(record.status)} if act.end_of_life <= now.at else {}
+    past = {"past": str(record.status)} if act.days == 0 else {}
     data = {"end_of_life": times.short(act.end_of_life), "days": act.days, **past}
     return Plan(None, record, (), (_effect("eol.warned", record),), data)
 

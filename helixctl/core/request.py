@@ -61,10 +61,10 @@ class Deprecate(NamedTuple):
 
 
 class Retire(NamedTuple):
-    """End a version for good; `swept` where its end of life did it."""
+    """End a version for good; `swept` is the end of life that a sweep found past."""
 
     ref: Ref
-    swept: bool = False
+    swept: datetime | None = None
 
 
 class Block(NamedTuple):

@@ -36,7 +36,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise Invalid(f"{len(raw)} bytes, more than {MAX_BYTES}", hint="this is no version file")
     try:
-        if re.search(_DEEP_KEY, raw):  # tomllib takes quadratic time for these
+        if len(raw) > 8192 and re.search(_DEEP_KEY, raw):  # tomllib takes quadratic time for these
             raise RecursionError
         return tomllib.loads(raw.decode(), parse_float=_decimal)
     except UnicodeDecodeError as error:

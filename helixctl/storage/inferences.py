@@ -58,7 +58,7 @@ def rolling(root: str, ref: Ref) -> dict[str, Any] | None:
             found = json.load(handle)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "summary" in found else None
+    return found if isinstance(found, dict) and {"summary", "stats"} <= set(found) else None
 
 
 def keep_rolling(root: str, ref: Ref, value: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from helixctl.errors import Usage
@@ -72,9 +73,11 @@ def at(row: Mapping[str, Any], path: str) -> Any:
 
 
 def cell(value: Any) -> str:
-    """Return a value as one cell: text as it is, nothing for None, else JSON."""
+    """Return a value as one cell: text as it is, nothing for None, numbers without exponent, else JSON."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")
     return value if isinstance(value, str) else json.dumps(value)
 
 

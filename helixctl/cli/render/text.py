@@ -203,10 +203,10 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
         f"{entry['ts']}  {paint(safe(entry['action']), 'bold', on=on)}  {safe(subject)}{mark}  "
         f"by {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\n"
     ]
-    for one in entry["effects"]:
-        if one["model"] and one["from"] != one["to"]:
-            ref = f"{safe(one['model'])}@{safe(one['version'])}"
-            lines.append(f"    {ref}: {_status(one['from'], on)} -> {_status(one['to'], on)}\n")
+    moves = {(one["model"], one["version"], one["from"], one["to"]): None for one in entry["effects"] if one["model"]}
+    for model, version, origin, target in moves:
+        if origin != target:
+            lines.append(f"    {safe(model)}@{safe(version)}: {_status(origin, on)} -> {_status(target, on)}\n")
     if entry["reason"]:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
     decision = entry["data"].get("decision")
