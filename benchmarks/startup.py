@@ -26,7 +26,9 @@ LIMITS: tuple[tuple[str, float], ...] = (
     ("check m@2.0.0 --for activate", 8),
     ("activate m@2.0.0", 10),
 )
-SPECIFICATION = 'schema = 1\nmodel = "m"\nversion = "{}"\nprovider = "p"\n[cost]\ninput_per_mtok = 1.0\noutput_per_mtok = 1.0\n'
+SPECIFICATION = (
+    'schema = 1\nmodel = "m"\nversion = "{}"\nprovider = "p"\n[cost]\ninput_per_mtok = 1.0\noutput_per_mtok = 1.0\n'
+)
 
 
 def cpu(words: list[str], folder: str, environment: dict[str, str]) -> float:

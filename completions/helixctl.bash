@@ -1,6 +1,6 @@
 # bash completion for helixctl; made by: helixctl completion bash
 _helixctl() {
-  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none command="" prev="" registry=()
+  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=()
   line=($cur); [[ "$cur" == *" " ]] && line+=("")
   cur="${line[${#line[@]}-1]}"; (( ${#line[@]} > 1 )) && prev="${line[${#line[@]}-2]}"
   local i=1 count=${#line[@]} seen=0
@@ -11,40 +11,41 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--as-of|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--as-of|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
-      *) seen=1 ;;
+      *) (( seen++ )) ;;
     esac
   done
   case "$command" in
-    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate list show status history audit verify" ;;
+    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status history audit verify" ;;
       audit) words="log export verify" ;;
-    "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir ;;
-    "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir ;;
-    "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice ;;
-    "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "activate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "deactivate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "deprecate") options="--help -h --eol --grace-days --replacement --migration-guide --allow-new-deployments --no-new-deployments --cancel -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "retire") options="--help -h --yes -y --confirm -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "block") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref ;;
-    "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none ;;
-    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
-    "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref ;;
-    "evaluate") options="--help -h --from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref ;;
-    "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
-    "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
-    "status") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
-    "history") options="--help -h --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref ;;
-    "audit log") options="--help -h --model --version --action --severity --outcome --actor --since --until --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
-    "audit export") options="--help -h --model --version --action --severity --outcome --actor --since --until -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
-    "audit verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
-    "verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none ;;
+    "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
+    "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
+    "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
+    "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "activate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "deactivate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "deprecate") options="--help -h --eol --grace-days --replacement --migration-guide --allow-new-deployments --no-new-deployments --cancel -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "retire") options="--help -h --yes -y --confirm -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "block") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
+    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
+    "evaluate") options="--help -h --from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref; most=1 ;;
+    "compare") options="--help -h --from --baseline-from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=2 ;;
+    "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "status") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "history") options="--help -h --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "audit log") options="--help -h --model --version --action --severity --outcome --actor --since --until --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit export") options="--help -h --model --version --action --severity --outcome --actor --since --until -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
   esac
   case "$command $prev" in
     "init -o") words="text json" ;;
@@ -104,6 +105,9 @@ _helixctl() {
     "evaluate -o") words="text json" ;;
     "evaluate --output") words="text json" ;;
     "evaluate --color") words="auto always never" ;;
+    "compare -o") words="text json" ;;
+    "compare --output") words="text json" ;;
+    "compare --color") words="auto always never" ;;
     "list -o") words="text json ndjson csv" ;;
     "list --output") words="text json ndjson csv" ;;
     "list --color") words="auto always never" ;;
@@ -135,13 +139,13 @@ _helixctl() {
     "verify --output") words="text json" ;;
     "verify --color") words="auto always never" ;;
     *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
-    *" -f"|*" --file"|*" --from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--as-of|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
-      elif (( ! seen )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
-      elif (( ! seen )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
-      elif (( ! seen )) && [[ $kind == choice ]]; then
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--as-of|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
+      elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
+      elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
     "init -o") words="text json" ;;
     "init --output") words="text json" ;;
@@ -200,6 +204,9 @@ _helixctl() {
     "evaluate -o") words="text json" ;;
     "evaluate --output") words="text json" ;;
     "evaluate --color") words="auto always never" ;;
+    "compare -o") words="text json" ;;
+    "compare --output") words="text json" ;;
+    "compare --color") words="auto always never" ;;
     "list -o") words="text json ndjson csv" ;;
     "list --output") words="text json ndjson csv" ;;
     "list --color") words="auto always never" ;;

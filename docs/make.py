@@ -98,7 +98,9 @@ def _codes() -> str:
 
 def _errors() -> str:
     leaves = [one for one in vars(errors).values() if isinstance(one, type) and one is not errors.HelixError]
-    return _table(("code", "exit", "meaning"), [(f"`{one.code}`", str(one.exit_code), _first_line(one)) for one in leaves])
+    return _table(
+        ("code", "exit", "meaning"), [(f"`{one.code}`", str(one.exit_code), _first_line(one)) for one in leaves]
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -9,7 +9,7 @@ from helixctl.core import planning, policy
 from helixctl.core.audit import Effect, Entry
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref
-from helixctl.core.planning import Plan
+from helixctl.core.plan import Plan
 from helixctl.core.policy import Decision
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
@@ -53,16 +53,18 @@ def submit(store: Store, request: Request) -> Result:
     """
     if request.dry_run:
         with store.reading() as still:
-            now = still.compared_snapshot(request.ref.model, request.at)
+            now = still.compared_snapshot(request.ref.model, store.clock())
             plan = planning.plan(request, now)
             return _result(request, plan, judge(request, plan, now))
-    with store.writing() as transaction:
-        now = transaction.snapshot(request.ref.model, request.at)
+    from helixctl.storage.transaction import begin
+
+    with begin(store) as transaction:
+        now = transaction.snapshot(request.ref.model, store.clock())  # inside the lock: its order is that of times
         plan = planning.plan(request, now)
         result = _result(request, plan, judge(request, plan, now))
         if not plan.effects:
             return result
-        entry = _entry(request, plan, result.decision)
+        entry = _entry(request, plan, result.decision, now)
         records = plan.records if result.allowed else ()
         logged = transaction.commit(entry, records, now)
         return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
@@ -109,7 +111,7 @@ def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
     )
 
 
-def _entry(request: Request, plan: Plan, decision: Decision | None) -> Entry:
+def _entry(request: Request, plan: Plan, decision: Decision | None, now: Snapshot) -> Entry:
     allowed = decision is None or decision.allowed
     own, data = plan.effects[0], dict(plan.data) if allowed else {}
     if decision is not None:
@@ -118,7 +120,7 @@ def _entry(request: Request, plan: Plan, decision: Decision | None) -> Entry:
     overrides = decision.overridden if decision and allowed else ()
     used = tuple(Effect("override.used", own.model, own.version) for _ in overrides[:1])
     return Entry(
-        at=request.at,
+        at=now.at,
         action=own.action if allowed else denied,
         outcome=plan.outcome if allowed else "denied",
         actor=request.actor,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
 
 from helixctl.core.names import Ref, one_of, parse_ref, parse_version
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from helixctl.api.comparison import Compared
     from helixctl.api.evaluation import Recorded, Report
     from helixctl.api.inspection import Listing, ModelStatus
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
     from helixctl.core.audit import Actor, Filter
     from helixctl.core.integrity import Verification
-    from helixctl.core.lifecycle import Action
     from helixctl.core.policy import Decision
     from helixctl.core.record import Record
     from helixctl.gate import Result
@@ -46,18 +46,12 @@ class Terms(TypedDict, total=False):
     actor: Actor
 
 
-def utc_now() -> datetime:
-    """Return the time now, in UTC."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A registry, opened. `clock` and `random` are arguments so that the same inputs give the same bytes."""
+    """A registry, opened: its folder, and what tells who acts."""
 
     store: registry.Store
     who: Callable[[], Actor]
-    clock: Callable[[], datetime] = utc_now
 
     @classmethod
     def open(
@@ -65,16 +59,19 @@ class Registry:
         path: str | os.PathLike[str] | None = None,
         *,
         actor: Actor | Callable[[], Actor] | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = registry.utc_now,
         random: Callable[[int], bytes] = os.urandom,
     ) -> Registry:
         """Open the registry at a path, or the nearest one at or above the working folder.
+
+        Args:
+            actor: who acts, or what tells it when it is needed. clock, random: so that the same inputs give the same bytes.
 
         Raises:
             NotFound: there is none.
         """
         root = tree.find_root(os.fspath(path) if path is not None else None, os.getcwd())
-        return cls(registry.Store(root, random), _teller(actor), clock)
+        return cls(registry.Store(root, random, clock), _teller(actor))
 
     @classmethod
     def create(
@@ -83,7 +80,7 @@ class Registry:
         *,
         name: str | None = None,
         actor: Actor | Callable[[], Actor] | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] = registry.utc_now,
         random: Callable[[int], bytes] = os.urandom,
     ) -> tuple[Registry, bool]:
         """Make a folder a registry, and open it; the second value is False where it was one already.
@@ -96,7 +93,7 @@ class Registry:
 
         who = _teller(actor)
         created = create(root, name or os.path.basename(root) or "registry", who(), clock(), random)
-        return cls(registry.Store(root, random), who, clock), created
+        return cls(registry.Store(root, random, clock), who), created
 
     def _request(self, act: ask.Act, terms: Terms) -> ask.Request:
         from helixctl.core import request as ask
@@ -104,7 +101,6 @@ class Registry:
         return ask.Request(
             act,
             terms.get("actor") or self.who(),
-            self.clock(),
             _sane_reason(terms.get("reason")),
             terms.get("expect"),
             tuple(terms.get("overrides", ())),
@@ -144,8 +140,6 @@ class Registry:
         named = Ref(spec["model"], spec["version"])
         if ref is not None and parse_exact(ref) != named:
             raise Usage(f"the file is of {named}, not of {ref}", hint=f"helixctl register {named} -f FILE")
-        tree.refuse_links(self.store.root, tree.path_of(named))
-        tree.refuse_near_names(self.store.root, named.model)
         return self._submit(ask.Register(named, raw, spec), terms)
 
     def update(self, ref: str, values: Mapping[str, Any], **terms: Unpack[Terms]) -> Result:
@@ -169,6 +163,8 @@ class Registry:
         from helixctl.core.lifecycle import Status
 
         target = Status(one_of("status", to, (Status.TESTING, Status.CANARY, Status.ACTIVE)))
+        if canary_weight is not None and target is not Status.CANARY:
+            raise Usage(f"a weight is for a canary, not for {to}", hint="leave the weight out")
         return self._submit(ask.Move(_version(ref), target, canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
@@ -237,21 +233,22 @@ class Registry:
         from helixctl.core import request as ask
 
         request = self._request(ask.Retire(Ref("sweep")), terms)
-        return sweep(self.store, request, as_of or request.at)
+        return sweep(self.store, request, as_of or self.store.clock())
 
     def check(self, ref: str, action: str) -> Decision:
         """Return what policy would say to an action now, without writing."""
         from helixctl import gate
         from helixctl.core.audit import Actor
         from helixctl.core.lifecycle import Action
+        from helixctl.core.request import act_of
 
         word = Action(one_of("action", action, Action))
         wanted = _model(ref) if word is Action.ROLLBACK else _version(ref)
-        act = _act_of(word, wanted)
+        act = act_of(word, wanted)
         request = self._request(act, {"actor": Actor("check", "api", "check")}) if act else None
         if word is Action.ROLLBACK:
             wanted = Ref(wanted.model, "previous")
-        return gate.check(self.store, word, request, wanted, self.clock())
+        return gate.check(self.store, word, request, wanted, self.store.clock())
 
     def evaluate(
         self, ref: str, sources: Sequence[str] = (), *, stdin: BinaryIO | None = None, **terms: Unpack[Terms]
@@ -262,6 +259,21 @@ class Registry:
 
         found = self.show(ref)
         return evaluate(self.store, self._request(ask.Adopt(found.ref), terms), found, sources, stdin)
+
+    def compare(
+        self,
+        candidate: str,
+        baseline: str,
+        sources: Sequence[str] = (),
+        baseline_sources: Sequence[str] = (),
+        *,
+        stdin: BinaryIO | None = None,
+    ) -> Compared:
+        """Compare two versions by their recorded inferences, or by those of files, globs and `-`, without writing."""
+        from helixctl.api.comparison import Side, compare
+
+        sides = Side(self.show(candidate), sources), Side(self.show(baseline), baseline_sources)
+        return compare(self.store, *sides, stdin)
 
     def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
         """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
@@ -282,7 +294,7 @@ class Registry:
             if named.version is not None and not named.is_alias:
                 return still.record(named)
             look = still.compared_snapshot if named.version == "previous" else still.snapshot
-            now = look(named.model, self.clock())
+            now = look(named.model, self.store.clock())
             if not now.records:
                 raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
             if named.version is None:
@@ -306,7 +318,7 @@ class Registry:
         """Return what serves, what is on its way, and what ends soon, by model."""
         from helixctl.api.inspection import statuses
 
-        return statuses(self.store, self.clock(), _model(model).model if model else None)
+        return statuses(self.store, self.store.clock(), _model(model).model if model else None)
 
     def history(self, ref: str) -> Iterator[dict[str, Any]]:
         """Yield the log's entries about a model or a version, oldest first."""
@@ -356,33 +368,6 @@ def _model(text: str) -> Ref:
     if ref.version is not None:
         raise Usage(f"{text} names a version, where a model is wanted", hint=f"write {ref.model}")
     return ref
-
-
-def _act_of(action: Action, ref: Ref) -> ask.Act | None:
-    from helixctl.core import request as ask
-    from helixctl.core.lifecycle import Action, Status
-
-    match action:
-        case Action.TESTING | Action.CANARY:
-            return ask.Move(ref, Status(action))
-        case Action.ACTIVATE:
-            return ask.Move(ref, Status.ACTIVE)
-        case Action.DEACTIVATE:
-            return ask.Move(ref, Status.INACTIVE)
-        case Action.ROLLBACK:
-            return ask.Rollback(ref)
-        case Action.DEPRECATE:
-            return ask.Deprecate(ref)
-        case Action.RETIRE:
-            return ask.Retire(ref)
-        case Action.BLOCK | Action.UNBLOCK:
-            return ask.Block(ref, blocked=action is Action.BLOCK)
-        case Action.UPDATE:
-            return ask.Update(ref, {})
-        case Action.ADOPT:
-            return ask.Adopt(ref)
-        case _:
-            return None
 
 
 def _sane_reason(reason: str | None) -> str | None:

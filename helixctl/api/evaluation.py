@@ -23,7 +23,7 @@ from helixctl.engines.python import read_lines
 from helixctl.engines.readers.native import write
 from helixctl.errors import Invalid
 from helixctl.gate import Result, submit
-from helixctl.storage import inferences
+from helixctl.storage import inferences, lock
 from helixctl.storage.registry import Store
 
 NAMED = 5
@@ -87,21 +87,30 @@ def evaluate(
         Invalid: more malformed lines than `max_malformed`; nothing is written.
         NotFound, StorageRefused: a source cannot be read.
     """
-    settings = store.settings()
-    sources = find_sources(patterns, stdin) if patterns else _recorded(store, record.ref)
-    reduction = engine("python")(sources, subject_of(record))
-    _refuse_malformed(reduction, settings.max_malformed)
-    evaluation = judge(reduction.stats, thresholds_of(record, settings))
+    reduction = reduced(store, record, patterns, stdin)
+    evaluation = judge(reduction.stats, thresholds_of(record, store.settings()))
     metrics = {
-        "evaluated_at": request.at,
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
         "source": "files" if patterns else "recorded",
     }
     act = ask.Evaluate(record.ref, metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest)
-    envelope = ask.Request(act, request.actor, request.at, request.reason, request.expect, (), request.dry_run)
+    envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
     return Report(record.ref, evaluation, result, reduction.malformed, reduction.malformed_count)
+
+
+def reduced(store: Store, record: Record, patterns: Sequence[str], stdin: BinaryIO | None) -> Reduction:
+    """Reduce a version's inferences: those of files, globs and `-`, or without any those that were recorded.
+
+    Raises:
+        Invalid: more malformed lines than `max_malformed`.
+        NotFound, StorageRefused: a source cannot be read.
+    """
+    sources = find_sources(patterns, stdin) if patterns else _recorded(store, record.ref)
+    reduction = engine("python")(sources, subject_of(record))
+    _refuse_malformed(reduction, store.settings().max_malformed)
+    return reduction
 
 
 def _recorded(store: Store, ref: Ref) -> tuple[Source, ...]:
@@ -128,21 +137,25 @@ def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:
     """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
     if not isinstance(given, Iterable) or hasattr(given, "readline"):
         return Source("-", cast(BinaryIO, given))
-    lines = (
-        json.dumps({key: value for key, value in one.items() if value is not None or key == "latency_ms"})
-        for one in given
-    )
+    stated = ({key: value for key, value in one.items() if value is not None or key == "latency_ms"} for one in given)
+    lines = (json.dumps(one, default=_json) for one in stated)
     return Source("inferences", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+
+
+def _json(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def record_lines(store: Store, request: ask.Request, record: Record, source: Source) -> Recorded:
     """Append the inferences of a stream to the version's files, and refresh the rolling metrics when it is time.
 
-    Unknown fields and the text of errors are not kept; a line without a time gets the request's.
+    Unknown fields and the text of errors are not kept; a line without a time gets that of its arrival.
 
     Raises:
+        BadSettings: settings or a policy do not load.
         StorageRefused: a file cannot be written; lines before that are kept.
     """
+    store.policies()  # one that does not load stops every write, before the first line is kept
     recorded = malformed_count = 0
     malformed: list[Malformed] = []
     for chunk in _batched(read_lines(source, subject_of(record)), CHUNK):
@@ -152,12 +165,15 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
                 malformed_count += 1
                 malformed += [found] if len(malformed) < MAX_REPORTED else []
                 continue
-            timed = found if found.at else found._replace(at=request.at)
+            timed = found if found.at else found._replace(at=store.clock())
             lines.setdefault(f"{timed.at:%Y-%m-%d}", []).append(write(timed))
             recorded += 1
         if not request.dry_run:
             inferences.append(store.root, record.ref, {day: b"".join(kept) for day, kept in lines.items()})
-    refreshed, result = (None, None) if request.dry_run else _refresh(store, request, record)
+    if request.dry_run or not recorded:
+        return Recorded(record.ref, recorded, tuple(malformed), malformed_count)
+    with lock.exclusive(store.root, path=lock.REFRESH):  # two at once would both alert
+        refreshed, result = _refresh(store, request, record)
     return Recorded(record.ref, recorded, tuple(malformed), malformed_count, refreshed, result)
 
 
@@ -184,7 +200,7 @@ def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evalua
     result = submit(store, request._replace(act=act))
     offsets = {**known.get("offsets", {})}
     offsets |= {name: offsets.get(name, 0) + len(data) for name, data in fresh.items()}
-    summary = {"refreshed_at": short(request.at), "violated": list(violated(evaluation)), **_plain(evaluation)}
+    summary = {"refreshed_at": short(store.clock()), "violated": list(violated(evaluation)), **_plain(evaluation)}
     inferences.keep_rolling(store.root, ref, {"offsets": offsets, "stats": stats.encode().decode(), "summary": summary})
     return evaluation, result
 

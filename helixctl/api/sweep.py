@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.errors import Damaged, Drift, HelixError, NothingToRestore
 from helixctl.gate import Result, submit
+from helixctl.storage import lock
 from helixctl.storage.registry import Store
 
 Mark = tuple[str, str, str, int]
@@ -58,6 +59,13 @@ def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
         HelixError: settings or policies do not load, or the log is broken.
     """
     settings = store.settings()
+    store.policies()  # what does not load stops the sweep before it writes
+    alone = nullcontext() if request.dry_run else lock.exclusive(store.root, path=lock.SWEEP)
+    with alone:  # two sweeps at once would both warn
+        return _sweep(store, request, as_of, settings)
+
+
+def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settings) -> Swept:
     records, fallbacks, broken = _records(store, as_of)
     marks = _marks(store)
     results, warned = [], []

@@ -53,6 +53,7 @@ COMMANDS: dict[str, Entry] = {
     "evaluate": Entry(
         "evaluate", "evaluate", "Judge a version by its inferences.", ("reason", "actor", "expect", "dry_run")
     ),
+    "compare": Entry("compare", "evaluate", "Compare a version with another by their inferences."),
     "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
     "show": Entry("show", "inspect", "Show one version."),
     "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),

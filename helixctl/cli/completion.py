@@ -11,7 +11,7 @@ from helixctl.cli import app
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A command as a shell sees it: its words, purpose, options, what each option takes, and its first argument."""
+    """A command as a shell sees it: its words, purpose, options, what each option takes, its arguments' kind and number."""
 
     path: tuple[str, ...]
     summary: str
@@ -19,6 +19,7 @@ class Words:
     choices: dict[str, tuple[str, ...]]
     takes_value: frozenset[str]
     argument: str
+    arguments: int
 
     @property
     def name(self) -> str:
@@ -40,15 +41,16 @@ def _walk(path: tuple[str, ...], table: dict[str, app.Entry]) -> Iterator[Words]
 
 
 def _words(path: tuple[str, ...], entry: app.Entry, command: Any) -> Words:
-    options, choices, takes_value, argument = (
+    options, choices, takes_value, argument, arguments = (
         [("--help", "Show the help."), ("-h", "Show the help.")],
         {},
         set(),
         "none",
+        0,
     )
     for param in command.params:
         if param.param_type_name == "argument":
-            argument = _argument(param)
+            argument, arguments = _argument(param), arguments + 1
             if hasattr(param.type, "choices"):
                 choices["argument"] = tuple(map(str, param.type.choices))
             continue
@@ -58,14 +60,14 @@ def _words(path: tuple[str, ...], entry: app.Entry, command: Any) -> Words:
             takes_value.update(names)
             offered = _choices(param, entry)
             choices |= dict.fromkeys(names, offered) if offered else {}
-    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), argument)
+    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), argument, arguments)
 
 
 def _argument(param: Any) -> str:
     metavar = (param.metavar or "").strip("[]")
-    return {"REF": "ref", "MODEL": "ref", "DIR": "dir"}.get(
-        metavar, "choice" if hasattr(param.type, "choices") else "none"
-    )
+    if metavar in ("REF", "MODEL", "CANDIDATE", "BASELINE"):
+        return "ref"
+    return "dir" if metavar == "DIR" else "choice" if hasattr(param.type, "choices") else "none"
 
 
 def _choices(param: Any, entry: app.Entry) -> tuple[str, ...]:
@@ -96,7 +98,8 @@ def _tops() -> dict[str, str]:
 def _bash(commands: list[Words]) -> str:
     cases, values = [], []
     for one in commands:
-        cases.append(f'    "{one.name}") options="{" ".join(name for name, _ in one.options)}"; kind={one.argument} ;;')
+        options = " ".join(name for name, _ in one.options)
+        cases.append(f'    "{one.name}") options="{options}"; kind={one.argument}; most={one.arguments} ;;')
         if "argument" in one.choices:
             values.append(f'    "{one.name} argument") words="{" ".join(one.choices["argument"])}" ;;')
         for name, offered in one.choices.items():
@@ -115,7 +118,7 @@ def _bash(commands: list[Words]) -> str:
 _BASH = """\
 # bash completion for helixctl; made by: helixctl completion bash
 _helixctl() {{
-  local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none command="" prev="" registry=()
+  local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none most=0 command="" prev="" registry=()
   line=($cur); [[ "$cur" == *" " ]] && line+=("")
   cur="${{line[${{#line[@]}}-1]}}"; (( ${{#line[@]}} > 1 )) && prev="${{line[${{#line[@]}}-2]}}"
   local i=1 count=${{#line[@]}} seen=0
@@ -128,7 +131,7 @@ _helixctl() {{
       -C|--registry) registry=(-C "${{line[i+1]}}"); (( i++ )) ;;
       {valued}) (( i++ )) ;;
       -*) ;;
-      *) seen=1 ;;
+      *) (( seen++ )) ;;
     esac
   done
   case "$command" in
@@ -139,13 +142,13 @@ _helixctl() {{
   case "$command $prev" in
 {values}
     *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
-    *" -f"|*" --file"|*" --from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
       elif [[ "$prev" == -* ]] && [[ "|{valued}|" == *"|$prev|"* ]]; then return
-      elif (( ! seen )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null)"
-      elif (( ! seen )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
-      elif (( ! seen )) && [[ $kind == choice ]]; then
+      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null)"
+      elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
+      elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
 {values}
         esac
@@ -164,10 +167,10 @@ def _zsh(commands: list[Words]) -> str:
     cases = []
     for one in commands:
         rows = [f"        {_quoted(_zsh_option(one, name, text))}" for name, text in one.options]
-        first = {"ref": "1:reference:_helixctl_refs", "dir": "1:folder:_files -/"}.get(one.argument)
+        offers = {"ref": "reference:_helixctl_refs", "dir": "folder:_files -/"}.get(one.argument)
         if one.argument == "choice":
-            first = f"1:choice:({' '.join(one.choices['argument'])})"
-        rows += [f"        {_quoted(first)}"] if first else []
+            offers = f"choice:({' '.join(one.choices['argument'])})"
+        rows += [f"        {_quoted(f'{at + 1}:{offers}')}" for at in range(one.arguments) if offers]
         cases.append(f"      {_quoted(one.name)}) _arguments -s \\\n" + " \\\n".join(rows) + " ;;")
     return _ZSH.format(
         tops="\n".join(f"    {_quoted(f'{name}:{text}')}" for name, text in _tops().items()),
@@ -181,7 +184,8 @@ def _zsh_option(one: Words, name: str, text: str) -> str:
     plain = text.replace("[", "(").replace("]", ")").replace(":", ";")
     if name not in one.takes_value:
         return f"{name}[{plain}]"
-    files = {"-C": "_files -/", "--registry": "_files -/", "-f": "_files", "--file": "_files", "--from": "_files"}
+    files = dict.fromkeys(("-f", "--file", "--from", "--baseline-from"), "_files")
+    files |= dict.fromkeys(("-C", "--registry"), "_files -/")
     offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
     return f"*{name}[{plain}]:value:{offered}"
 

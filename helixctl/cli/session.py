@@ -5,6 +5,7 @@ The only place that reads the environment, the user, the clock and the working f
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -36,8 +37,9 @@ class World(NamedTuple):
     @classmethod
     def real(cls) -> World:
         """Return the process's own world; a stream that was closed before it began reads and writes nothing."""
-        stdin = sys.stdin.buffer if sys.stdin else open(os.devnull, "rb")
-        return cls(os.environ, stdin, sys.stdout or open(os.devnull, "w"), sys.stderr or open(os.devnull, "w"))
+        stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()
+        stdout, stderr = (stream or io.TextIOWrapper(io.BytesIO()) for stream in (sys.stdout, sys.stderr))
+        return cls(os.environ, stdin, stdout, stderr)
 
 
 @dataclass(slots=True)
@@ -60,9 +62,10 @@ class Session:
         Raises:
             NotFound: there is none.
         """
-        from helixctl.api import Registry, utc_now
+        from helixctl.api import Registry
+        from helixctl.storage.registry import utc_now
 
-        path = self.registry or self.world.environment.get("HELIX_REGISTRY")
+        path = self.registry if self.registry is not None else self.world.environment.get("HELIX_REGISTRY") or None
         return Registry.open(path, actor=self.actor, clock=self.world.clock or utc_now, random=self.world.random)
 
     def actor(self) -> Actor:
@@ -125,14 +128,14 @@ class Session:
     def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
         from helixctl.cli.render import formats
 
+        look = {"verbose": self.verbose, "on": self.painted()}
         try:
-            return formats.rendered(payload, self)
+            return formats.rendered(payload, self.output, self.fields, **look)
         except Usage as error:  # an unknown field is found too late to refuse a change that was made
             if not committed:
                 raise
             self.warn(f"{error}; {error.hint}")
-            self.fields = None
-            return formats.rendered(payload, self)
+            return formats.rendered(payload, self.output, None, **look)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, unless quiet."""

@@ -166,7 +166,6 @@ def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     return re.compile(start), re.compile(parents)
 
 
-
 def encode(entry: Entry) -> tuple[bytes, str]:
     """Return the entry's line with its newline, and its hash.
 
@@ -220,7 +219,7 @@ def scan(raw: bytes) -> Line:
     """
     begins, listed = _patterns()
     start = begins.match(raw)
-    if not start:
+    if not start or raw.endswith(b"\r"):
         raise BadLine(_not_an_entry(raw))
     body, suffix = raw[:-_SUFFIX], raw[-_SUFFIX:]
     found = body.rfind(b',"parents":')

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from helixctl.core import schema as s
 from helixctl.core import toml
-from helixctl.core.record import LIFECYCLE, REQUIRED, SPECIFICATION, split_head
+from helixctl.core.record import LIFECYCLE, SPECIFICATION, decode_specification, split_head
 from helixctl.errors import Invalid, Usage
 
 FIXED = ("schema", "model", "version")
@@ -27,7 +28,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     kind = _kind(key)
     value: Any = literal
     try:
-        value = toml.parse(f"value = {literal}".encode())["value"]
+        (value,) = toml.parse(f"value = {literal}".encode()).values()
         if kind is not None:
             value = kind(value)
     except (Invalid, ValueError):
@@ -60,12 +61,22 @@ def _kind(key: str) -> s.Kind | None:
         hint = "register a new version" if table in FIXED else "the lifecycle commands change it"
         raise Usage(f"{key!a} cannot be set", hint=hint)
     if table == "configuration" and dot and leaf:
+        _path(key)
         return None
     if key not in known or key == "configuration":
         near = s.did_you_mean(key, known)
         raise Usage(f"unknown key {key!a}{near}", hint="keys of a version file: docs/files.md")
     kind = SPECIFICATION[table]
     return kind[leaf] if isinstance(kind, Mapping) else kind  # type: ignore[return-value]
+
+
+def _path(key: str) -> list[str]:
+    """Return the names in a dotted key, which may be quoted as in TOML."""
+    path, inner = [], toml.parse(f"{key} = 0".encode())
+    while isinstance(inner, Mapping):
+        ((name, inner),) = inner.items()
+        path.append(name)
+    return path
 
 
 def edited(source: bytes, spec: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
@@ -76,10 +87,9 @@ def edited(source: bytes, spec: Mapping[str, Any], values: Mapping[str, Any]) ->
     """
     head = split_head(source)
     for key, value in values.items():
-        wanted = _with(toml.parse(head), key.split("."), value)
-        head = _rewritten(head, key, value, wanted)
-    checked = toml.load(head, SPECIFICATION, required=REQUIRED)
-    return head, checked
+        path = _path(key)
+        head = _rewritten(head, path, value, _with(toml.parse(head), path, value))
+    return head, decode_specification(head)
 
 
 def _with(data: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
@@ -90,23 +100,29 @@ def _with(data: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
         else:
             copy[path[0]] = value
     else:
-        inner = _with(dict(copy.get(path[0], {})), path[1:], value)
+        held = copy.get(path[0], {})
+        if not isinstance(held, Mapping):
+            raise Invalid(
+                f"{path[0]!a} holds a value and no table", hint="choose another key, or --unset that one first"
+            )
+        inner = _with(dict(held), path[1:], value)
         copy[path[0]] = inner
         if not inner:
             del copy[path[0]]
     return copy
 
 
-def _rewritten(head: bytes, key: str, value: Any, wanted: dict[str, Any]) -> bytes:
+def _rewritten(head: bytes, path: list[str], value: Any, wanted: dict[str, Any]) -> bytes:
     """Return the text with one value changed in place; the whole is written anew only where that cannot be done."""
     wanted = toml.parse(toml.dump(wanted).encode())
-    lines = head.decode().splitlines(keepends=True)
-    table, _, leaf = key.rpartition(".")
-    new = [] if value is None else [toml.dump({leaf: value})]
-    at = toml.line_of(head.decode(), key)
-    if at is not None and toml.line_of(head.decode(), table) != at:
-        for end in range(at, len(lines) + 1):
-            attempt = "".join(lines[: at - 1] + new + lines[end:]).encode()
+    text, table = head.decode(), ".".join(path[:-1])
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
+    new = [] if value is None else [toml.dump({path[-1]: value})]
+    at, header = toml.line_of(text, ".".join(path)), toml.line_of(text, table)
+    if at is not None and at != header:
+        starts = (at,) if new or header is None else (at, header)  # the last value of a table takes its header along
+        for start, end in product(starts, range(at, len(lines) + 1)):
+            attempt = "".join(lines[: start - 1] + new + lines[end:]).encode()
             if _says(attempt, wanted):
                 return attempt
     for attempt in _insertions(lines, table, new):

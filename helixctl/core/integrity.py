@@ -89,6 +89,8 @@ class Chain:
             if (line.seq, digest) <= before:
                 self._found("bad-order", path, number, f"seq {line.seq} does not follow seq {before[0]} in its segment")
             before = (line.seq, digest)
+            if digest in self.seqs:
+                self._found("bad-order", path, number, "the entry stands in the log twice")
             self.seqs[digest] = line.seq
             self.links.append((path, number, line.seq, tuple(bytes.fromhex(parent) for parent in line.parents)))
 
@@ -131,6 +133,8 @@ class Fold:
                 (change["path"], change["before"], change["after"], change["state"]) for change in entry["changes"]
             ]
             registry, action = entry["registry"], entry["action"]
+            if not all(isinstance(change[0], str) for change in changes):
+                raise TypeError("a path is no text")
         except (audit.BadLine, KeyError, TypeError) as error:
             self.findings.append(Finding("bad-line", path, number, f"not an entry: {error}"))
             return

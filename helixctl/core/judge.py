@@ -15,7 +15,7 @@ from helixctl.core.stats import Stats, Totals
 Number = int | Decimal
 _PRECISE = Context(prec=40)
 _PERCENTILES = {"p50_latency_ms": 50, "p95_latency_ms": 95, "p99_latency_ms": 99}
-_MEANS = {  # metric: measure, units in one, decimal places
+MEANS = {  # metric: measure, units in one, decimal places
     "avg_confidence": ("confidence", 10**6, 6),
     "avg_input_tokens": ("input_tokens", 1, 6),
     "avg_output_tokens": ("output_tokens", 1, 6),
@@ -125,7 +125,7 @@ def _metrics(totals: Totals) -> dict[str, Number]:
     if totals.requests:
         metrics["success_rate"] = _ratio(successes, totals.requests, 6)
         metrics["error_rate"] = _ratio(totals.failures, totals.requests, 6)
-    for name, (measure, unit, places) in _MEANS.items():
+    for name, (measure, unit, places) in MEANS.items():
         moments = totals.measures[measure]
         if moments.n:
             metrics[name] = _ratio(moments.total, moments.n * unit, places)
@@ -133,7 +133,8 @@ def _metrics(totals: Totals) -> dict[str, Number]:
 
 
 def _ratio(numerator: int, denominator: int, places: int) -> Decimal:
-    """Divide, rounded half up to some places; trailing zeros go, but for the first place."""
+    """Divide, rounded half up to some places within 15 digits; trailing zeros go, but for the first place."""
+    places = min(places, 15 - len(str(numerator // denominator)))
     units = (2 * numerator * 10**places + denominator) // (2 * denominator)
     while places > 1 and units % 10 == 0:
         units, places = units // 10, places - 1
@@ -161,7 +162,7 @@ def _mean_interval(name: str, totals: Totals) -> tuple[float, float] | None:
         count = totals.requests - totals.failures
         sums = [sum(value**power * times for value, times in totals.latencies) for power in (1, 2)]
     else:
-        measure, unit, _ = _MEANS[name]
+        measure, unit, _ = MEANS[name]
         count, *sums = totals.measures[measure]
     interval = st.mean_interval(count, *sums)
     most = 1.0 if name == "avg_confidence" else math.inf
@@ -260,7 +261,7 @@ def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> st
     if one.metric == "p95_latency_ms":
         n = totals.requests - totals.failures
         fact += f", exceeded by {_slow(totals, one.limit)} of {n} requests; {_proof(one, totals)}"
-    return f"{fact}; compare with `helixctl compare {model}@active {ref}`"
+    return f"{fact}; compare with `helixctl compare {ref} {model}@active`"
 
 
 def _cause(totals: Totals) -> str:

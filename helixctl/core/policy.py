@@ -159,20 +159,21 @@ def decode(raw: bytes) -> Policy:
     """
     data = toml.load(raw, SCHEMA, required=("schema", "name", "rule"))
     match = data.get("match", {})
-    rules = tuple(_rule(rule, match, raw) for rule in data["rule"])
+    rules = tuple(_rule(rule, f"rule.{place}", match, raw) for place, rule in enumerate(data["rule"]))
     ids = [rule.id for rule in rules]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise Invalid(f"rule id {name!a} stands twice", key="rule", hint="give each rule an id of its own")
+    for place, name in enumerate(ids):
+        if name in ids[:place]:
+            hint = "give each rule an id of its own"
+            raise toml.placed(Invalid(f"rule id {name!a} stands twice", key=f"rule.{place}", hint=hint), raw)
     return Policy(data["name"], hashlib.sha256(raw).hexdigest(), rules)
 
 
-def _rule(rule: Mapping[str, Any], match: Mapping[str, Any], raw: bytes) -> Rule:
+def _rule(rule: Mapping[str, Any], key: str, match: Mapping[str, Any], raw: bytes) -> Rule:
     checks = [name for name in CHECKS if name in rule]
     if len(checks) != 1:
         error = Invalid(
             f"rule {rule['id']!a} has {len(checks)} checks, expected one",
-            key="rule",
+            key=key,
             hint=f"write one of {', '.join(CHECKS)} in each [[rule]]",
         )
         raise toml.placed(error, raw)
@@ -193,7 +194,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
     overrides = request.overrides if request else ()
     _check_overrides(overrides, request, [rule.id for _, rule in matching])
     findings = [_finding(rule, case, rule.id in overrides) for _, rule in matching]
-    if action in GATED and not any(policy.name != "built-in" for policy, _ in matching):
+    if action in GATED and not any(policy.rules is not BUILT_IN for policy, _ in matching):
         fix = f"write a policy that matches {action} and {ref.model}"
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
     used = {policy.digest: policy for policy, _ in matching}
@@ -210,7 +211,7 @@ def _check_overrides(overrides: tuple[str, ...], request: Request | None, known:
             near = s.did_you_mean(name, known)
             hint = f"rules that apply here: {', '.join(known) or 'none'}"
             raise Usage(f"override names no rule that applies: {name!a}{near}", hint=hint)
-    if overrides and len((request and request.reason) or "") < MIN_OVERRIDE_REASON:
+    if overrides and len(((request and request.reason) or "").strip()) < MIN_OVERRIDE_REASON:
         raise Usage(
             f"an override needs a reason of at least {MIN_OVERRIDE_REASON} characters", hint="add --reason '...'"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -110,6 +111,7 @@ FILE: s.Schema = {**SPECIFICATION, "lifecycle": LIFECYCLE, "metrics": METRICS}
 MAX_REASON = 4096
 REQUIRED = ("schema", "model", "version", "provider")
 _HEADER = b"\n[lifecycle]"
+_OTHER_TABLE = rb"\n[ \t]*\[+[ \t]*(?!lifecycle|metrics)"
 _SERVING = ("provider", "provider_model_id", "artifact", "configuration")
 
 
@@ -200,21 +202,24 @@ def canonical_digest(value: Any) -> str:
     """Return SHA-256 over a canonical JSON form: sorted keys, exact decimals, UTC times."""
     import hashlib
 
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_canonical)
+    text = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
+    """Return a value as JSON: what JSON lacks is a table whose key no table of a user can have, as those begin with a dot."""
     match value:
+        case Mapping():
+            return {f".{key}": _canonical(element) for key, element in value.items()}
+        case list() | tuple():
+            return [_canonical(element) for element in value]
         case Decimal():
             return {"number": format(value.normalize() + 0, "f")}
         case datetime():
             return {"time": times.stamp(value)}
         case date():
             return {"date": value.isoformat()}
-        case Mapping():
-            return dict(value)
-    raise TypeError(type(value).__name__)
+    return value
 
 
 def decode(raw: bytes) -> Record:
@@ -231,6 +236,8 @@ def decode(raw: bytes) -> Record:
     _consistent(data, raw)
     if _HEADER not in raw:
         raise Invalid("no line [lifecycle] of its own", hint="restore the file from git")
+    if re.search(_OTHER_TABLE, raw[raw.index(_HEADER) + 1 :]):
+        split_head(raw)
     return Record(raw, data, lifecycle, metrics)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from helixctl.core.audit import Actor
-from helixctl.core.lifecycle import Status
+from helixctl.core.lifecycle import Action, Status
 from helixctl.core.names import Ref
 
 
@@ -107,7 +107,7 @@ Act = Register | Update | Adopt | Move | Rollback | Deprecate | Retire | Block |
 
 
 class Request(NamedTuple):
-    """One change asked for: what, by whom, when, why, and under which conditions.
+    """One change asked for: what, by whom, why, and under which conditions.
 
     Args:
         expect: a status of the version or the version now active, compared inside the lock.
@@ -116,7 +116,6 @@ class Request(NamedTuple):
 
     act: Act
     actor: Actor
-    at: datetime
     reason: str | None = None
     expect: str | None = None
     overrides: tuple[str, ...] = ()
@@ -126,3 +125,28 @@ class Request(NamedTuple):
     def ref(self) -> Ref:
         """The model and version asked about."""
         return self.act.ref
+
+
+def act_of(action: Action, ref: Ref) -> Act | None:
+    """Return the plain change that an action word asks for; None for one that asks for none."""
+    match action:
+        case Action.TESTING | Action.CANARY:
+            return Move(ref, Status(action))
+        case Action.ACTIVATE:
+            return Move(ref, Status.ACTIVE)
+        case Action.DEACTIVATE:
+            return Move(ref, Status.INACTIVE)
+        case Action.ROLLBACK:
+            return Rollback(ref)
+        case Action.DEPRECATE:
+            return Deprecate(ref)
+        case Action.RETIRE:
+            return Retire(ref)
+        case Action.BLOCK | Action.UNBLOCK:
+            return Block(ref, blocked=action is Action.BLOCK)
+        case Action.UPDATE:
+            return Update(ref, {})
+        case Action.ADOPT:
+            return Adopt(ref)
+        case _:
+            return None

@@ -56,6 +56,18 @@ def positive(value: Any) -> int:
     return int(value)
 
 
+def days(value: Any) -> int:
+    """A whole number of days, at most a century (36,500)."""
+    if count(value) > 36_500:
+        raise ValueError(f"{value} is not between 0 and 36500")
+    return int(value)
+
+
+def days_ahead(value: Any) -> int:
+    """A whole number of days from 1 to 36,500."""
+    return days(positive(value))
+
+
 def number(value: Any) -> Decimal:
     """A finite number of at most 15 significant digits, which JSON carries without loss."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -264,7 +276,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def _by(parse: Callable[[str], Any], value: Any) -> str:

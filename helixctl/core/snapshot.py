@@ -24,6 +24,7 @@ class Snapshot(NamedTuple):
         drifted: versions whose file differs from the log, with what differs.
         logged_serving: the serving digest that the log last gave to each drifted version, None where it gave none.
         digests: SHA-256 of the bytes of each version's file.
+        near: the folder, of a model that is not there yet, whose name differs only by case.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Snapshot(NamedTuple):
     drifted: Mapping[str, str] = MappingProxyType({})
     logged_serving: Mapping[str, str | None] = MappingProxyType({})
     digests: Mapping[str, str] = MappingProxyType({})
+    near: str | None = None
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""

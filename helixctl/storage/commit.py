@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
-from helixctl.errors import BrokenLog, Changed, Drift, HelixError
+from helixctl.errors import BrokenLog, Changed, HelixError
 from helixctl.storage import disk, git, ledger
 
 PENDING = ".helix/pending"
@@ -68,7 +68,7 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
         raise
     try:
         _place(root, folder, audit.changes_as_rows(entry))
-    except (OSError, HelixError):
+    except OSError:
         return Receipt(entry.seq, digest, "the files are put in place by the next command")
     return Receipt(entry.seq, digest)
 
@@ -88,24 +88,22 @@ def _stage(folder: str, entry: audit.Entry, files: Mapping[str, bytes]) -> None:
 
 
 def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
-    """Rename the pending files of a logged transaction over what the entry says was there before."""
+    """Rename the pending files of a logged transaction over what the entry says was there before.
+
+    A file that somebody edited meanwhile is left as it is: it has drifted, and no write touches it until it is restored.
+    """
     folders = set()
     for number, change in enumerate(changes):
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
-        if os.path.exists(source):
-            if digest_of(target) not in (change["before"], change["after"]):
-                raise Drift(
-                    "was edited before a crash could be repaired",
-                    path=change["path"],
-                    hint=f"save your edit elsewhere and restore the file from git; {PENDING} holds the logged one",
-                )
+        if os.path.exists(source) and digest_of(target) in (change["before"], change["after"]):
             disk.make_folders(os.path.dirname(target))
             disk.move(source, target)
         if os.path.exists(target):  # moved before a crash, perhaps, and not synced
             folders.add(os.path.dirname(target))
     for name in sorted(folders):
         disk.sync_folder(name)
-    disk.remove_folder(folder)
+    if not any(os.path.exists(os.path.join(folder, str(number))) for number in range(len(changes))):
+        disk.remove_folder(folder)
 
 
 def recover(root: str) -> ledger.Ledger:
@@ -113,10 +111,18 @@ def recover(root: str) -> ledger.Ledger:
 
     Raises:
         BrokenLog: an unfinished line in a segment that git tracks.
-        Drift: a file was edited between the crash and now.
         StorageRefused: the disk does not let it.
     """
     book = ledger.load(root)
+    try:
+        _repair(root, book)
+    except BaseException:
+        book.close()
+        raise
+    return book
+
+
+def _repair(root: str, book: ledger.Ledger) -> None:
     with disk.refusing("repair what a crash left"):
         for segment in book.segments.values():
             if segment.torn:
@@ -127,7 +133,6 @@ def recover(root: str) -> ledger.Ledger:
                 disk.remove_folder(folder)
             else:
                 _place(root, folder, changes)
-    return book
 
 
 def _cut_tail(root: str, segment: ledger.Segment) -> None:
@@ -149,7 +154,8 @@ def pending(root: str) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
-        yield name, _logged_changes(root, name)
+        if os.path.isdir(os.path.join(root, PENDING, name)):
+            yield name, _logged_changes(root, name)
 
 
 def _logged_changes(root: str, entry_id: str) -> list[dict[str, Any]] | None:
@@ -175,8 +181,9 @@ def overlay(root: str) -> dict[str, str]:
 
 
 def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, max_entries: int, random: bytes) -> str:
-    """Return the path of the segment to append to: the last one while git does not track it and it is not full."""
-    last = max(book.segments, default=None)
+    """Return the path of the segment to append to: that of the newest head, while it has room and git tracks it not."""
+    ends = [(book.heads[one.last][0], path) for path, one in book.segments.items() if one.last in book.heads]
+    _, last = max(ends, default=(0, None))
     if last is not None and book.segments[last].lines < max_entries and not git.may_be_tracked(root, last):
         return last
     return audit.segment_path(entry.at, random)

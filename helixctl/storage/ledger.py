@@ -1,7 +1,8 @@
 """What the log adds up to: its heads, and the last logged digest of each path.
 
 It is derived from the segments, and kept in `.helix/index.db` so that a command reads only what was appended since.
-`verify` never trusts it; a segment that shrank, vanished or changed makes it be built anew.
+`verify` never trusts it. A segment that shrank, vanished, or was changed at its end makes it be built anew; a byte changed
+in the midst of one that was read before is found by `verify` only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from helixctl.core import audit
 from helixctl.errors import BrokenLog, Damaged
@@ -96,10 +97,10 @@ class Ledger:
         try:
             line = audit.scan(raw)
             changes = audit.parse(raw)["changes"] if b'"changes":[]' not in raw else ()
-        except audit.BadLine as error:
-            raise BrokenLog(
-                str(error), path=path, line=number, hint="helixctl verify shows all; restore the file"
-            ) from None
+            logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in changes}
+        except (audit.BadLine, KeyError, TypeError) as error:
+            fact = str(error) if isinstance(error, audit.BadLine) else "not an entry of the audit log"
+            raise BrokenLog(fact, path=path, line=number, hint="helixctl verify shows all; restore the file") from None
         for parent in line.parents:
             if self.heads.pop(parent, None) is None:
                 self.missing.add(parent)
@@ -107,14 +108,11 @@ class Ledger:
             self.missing.discard(line.hash)
         else:
             self.heads[line.hash] = (line.seq, line.at.decode())
-        for change in changes:
-            self._fold(line, change)
+        for name, row in logged.items():
+            known = self.logged(name)
+            if known is None or known[:2] < row[:2]:
+                self.fresh[name] = row
         return line.hash
-
-    def _fold(self, line: audit.Line, change: dict[str, Any]) -> None:
-        known = self.logged(change["path"])
-        if known is None or (known.seq, known.hash) < (line.seq, line.hash):
-            self.fresh[change["path"]] = Logged(line.seq, line.hash, change["after"], change["state"])
 
 
 def paths(root: str) -> list[str]:
@@ -129,10 +127,12 @@ def paths(root: str) -> list[str]:
 
 def _folders(root: str, path: str) -> list[str]:
     try:
-        names = sorted(name for name in os.listdir(os.path.join(root, path)) if name.isdigit())
+        found = sorted(
+            entry.name for entry in os.scandir(os.path.join(root, path)) if entry.name.isdigit() and entry.is_dir()
+        )
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [f"{path}/{name}" for name in names]
+    return [f"{path}/{name}" for name in found]
 
 
 def load(root: str) -> Ledger:
@@ -146,6 +146,15 @@ def load(root: str) -> Ledger:
     if not all(_still_there(root, segment, found) for segment in ledger.segments.values()):
         ledger.close()
         ledger = Ledger(root)
+    try:
+        _catch_up(ledger, found)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _catch_up(ledger: Ledger, found: dict[str, os.stat_result]) -> None:
     awaited = set(ledger.missing)
     changed = []
     for path, stat in found.items():
@@ -154,8 +163,7 @@ def load(root: str) -> Ledger:
             changed.append(path)
     for path in changed:
         _read(ledger, path)
-    ledger.missing -= _present(root, found, ledger.missing - awaited)
-    return ledger
+    ledger.missing -= _present(ledger.root, found, ledger.missing - awaited)
 
 
 def _present(root: str, segments: Iterable[str], hashes: set[str]) -> set[str]:
@@ -233,7 +241,7 @@ def save(ledger: Ledger) -> None:
             disk.remove(path)
             disk.remove(path + "-journal")
         with closing(sqlite3.connect(path)) as base, base:
-            base.executescript("pragma synchronous = off;" + _SCHEMA)
+            base.executescript(_SCHEMA)
             _write(base, ledger)
 
 

@@ -11,26 +11,27 @@ from helixctl.errors import Locked
 from helixctl.storage import disk
 
 PATH = ".helix/lock"
+SWEEP, REFRESH = ".helix/sweep.lock", ".helix/refresh.lock"
 PATIENCE_S = 30.0
 
 
 @contextmanager
-def exclusive(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Hold the registry alone, creating the lock where it is not there.
+def exclusive(root: str, patience_s: float = PATIENCE_S, path: str = PATH) -> Iterator[None]:
+    """Hold the registry (or with another path one of its duties) alone, creating the lock where it is not there.
 
     Raises:
         Locked: somebody else held it for longer than `patience_s`.
         StorageRefused: the lock cannot be opened.
     """
-    path = os.path.join(root, PATH)
+    full = os.path.join(root, path)
     with disk.refusing("lock the registry"):
-        disk.make_folders(os.path.dirname(path))  # a fresh clone has none
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        disk.make_folders(os.path.dirname(full))  # a fresh clone has none
+        handle = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _wait(handle, shared=False, patience_s=patience_s):
             raise Locked(
                 f"another writer has held the registry for {patience_s:.0f} s",
-                hint="run it again; if nothing is running, look for a stopped process that holds .helix/lock",
+                hint=f"run it again; if nothing is running, look for a stopped process that holds {path}",
             )
         yield
     finally:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from helixctl.core import record
@@ -15,22 +16,25 @@ from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound
 from helixctl.storage import lock, tree
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from helixctl.core.audit import Filter
     from helixctl.core.policy import Policy
     from helixctl.core.settings import Settings
     from helixctl.core.snapshot import Snapshot
     from helixctl.storage.ledger import Ledger
-    from helixctl.storage.transaction import Transaction
+
+
+def utc_now() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class Store:
-    """A registry's folder. `random` gives bytes for ids and names."""
+    """A registry's folder. `random` gives bytes for ids and names, `clock` the time."""
 
     root: str
     random: Callable[[int], bytes] = os.urandom
+    clock: Callable[[], datetime] = utc_now
     overlay: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -38,18 +42,6 @@ class Store:
         """Hold writers off, and see through to what a crash left pending; nothing is created."""
         with lock.shared(self.root):
             yield replace(self, overlay=_overlay(self.root))
-
-    @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        """Hold the registry alone, recover, and give a transaction.
-
-        Raises:
-            Locked, BrokenLog, Drift, StorageRefused: as `lock.exclusive` and `commit.recover`.
-        """
-        from helixctl.storage.transaction import begin
-
-        with begin(self) as transaction:
-            yield transaction
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file of the registry, see `tree.read`."""
@@ -138,7 +130,8 @@ class Store:
         loaded = {name: self._record(Ref(model, name)) for name in tree.versions(self.root, model, self.overlay)}
         records = {name: found for name, (found, _) in loaded.items()}
         digests = {name: sha256(raw).hexdigest() for name, (_, raw) in loaded.items()}
-        now = Snapshot(model, at, self.settings(), self.policies(), records, digests=digests)
+        near = None if records else tree.near_name(self.root, model)
+        now = Snapshot(model, at, self.settings(), self.policies(), records, digests=digests, near=near)
         return now if book is None else self._compared(now, book)
 
     def compared_snapshot(self, model: str, at: datetime) -> Snapshot:

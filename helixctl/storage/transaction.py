@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
 from helixctl.core.times import stamp
+from helixctl.errors import StorageRefused
 from helixctl.storage import commit, disk, ledger, lock, tree
 from helixctl.storage.registry import Store
 
@@ -87,9 +88,9 @@ def begin(store: Store) -> Iterator[Transaction]:
     Raises:
         Locked, BrokenLog, Drift, StorageRefused: as `lock.exclusive` and `commit.recover`.
     """
-    with disk.refusing("open the registry for writing"):
-        _keep_untracked(store.root)
     with lock.exclusive(store.root):
+        with disk.refusing("open the registry for writing"):
+            _keep_untracked(store.root)
         book = commit.recover(store.root)
         try:
             yield Transaction(store, book)
@@ -99,12 +100,10 @@ def begin(store: Store) -> Iterator[Transaction]:
 
 
 def _keep_untracked(root: str) -> None:
-    """Make `.helix/`, which ignores itself: a fresh clone has none."""
+    """Let `.helix/` ignore itself: that of a fresh clone is new."""
     mine = os.path.join(root, ".helix", ".gitignore")
     if not os.path.lexists(mine):
-        disk.make_folders(os.path.dirname(mine))
-        with suppress(FileExistsError):
-            disk.write_new(mine, b"*\n")
+        disk.write_new(mine, b"*\n")
 
 
 def _change(now: Snapshot, after: Record, raw: bytes) -> Change:
@@ -145,7 +144,7 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
     if os.path.lexists(os.path.join(root, tree.MARKER)):
         return False
     store = Store(root, random)
-    with store.writing() as transaction:
+    with begin(store) as transaction:
         if os.path.lexists(os.path.join(root, tree.MARKER)):
             return False
         files = {
@@ -162,5 +161,7 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
         )
         effects = (Effect("registry.initialized", None, None),)
         entry = Entry(at, "registry.initialized", actor, changes=changes, effects=effects)
-        transaction.append(entry, files, now)
+        logged = transaction.append(entry, files, now)
+    if logged.warnings:
+        raise StorageRefused("the registry is logged, but its files are not in place", hint="helixctl init, once more")
     return True

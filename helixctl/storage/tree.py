@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from helixctl.core.names import Ref, parse_model
 from helixctl.core.toml import MAX_BYTES
-from helixctl.errors import Damaged, Duplicate, HelixError, Invalid, NotFound, StorageRefused, Usage
+from helixctl.errors import Damaged, HelixError, Invalid, NotFound, StorageRefused, Usage
 from helixctl.storage import disk
 
 MARKER = "helix.toml"
@@ -17,8 +17,10 @@ def find_root(given: str | None, start: str) -> str:
     """Return the registry's root: the folder given, or the nearest parent of `start` that holds helix.toml.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none. Usage: the name given is empty.
     """
+    if given == "":
+        raise Usage("the name of the registry is empty", hint="give a folder, or leave the option out")
     if given is not None:
         if os.path.lexists(os.path.join(given, MARKER)):
             return os.path.abspath(given)
@@ -69,20 +71,15 @@ def refuse_links(root: str, path: str) -> None:
             raise Damaged("a symbolic link stands in the registry", path=where, hint="replace it by what it points to")
 
 
-def refuse_near_names(root: str, model: str) -> None:
-    """Refuse a new model id that differs from an existing folder only by case.
-
-    Raises:
-        Duplicate: it does.
-    """
+def near_name(root: str, model: str) -> str | None:
+    """Return the name of a folder under models/ that differs from a part of a model id only by case, or None."""
     folder = os.path.join(root, "models")
     for segment in model.split("/"):
-        for name in _names(folder):
-            if name != segment and name.lower() == segment.lower():
-                raise Duplicate(
-                    f"model id {model!a} differs from {name!a} only by case", hint="use the id that is there already"
-                )
+        near = [name for name in _names(folder) if name != segment and name.lower() == segment.lower()]
+        if near:
+            return near[0]
         folder = os.path.join(folder, segment)
+    return None
 
 
 def versions(root: str, model: str, overlay: Mapping[str, str]) -> list[str]:

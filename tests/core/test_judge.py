@@ -214,7 +214,7 @@ def test_a_violated_latency_names_the_comparison_with_the_active_version() -> No
     advice = judge(table(100, latency=lambda i: 6000 if i < 6 else 100), LIMITS).recommendations
     slow = next(text for text in advice if text.startswith("max_latency_ms is violated"))
     assert "1000 above the limit 5000, exceeded by 6 of 100 requests; 20 more samples within 5000 ms" in slow
-    assert slow.endswith("`helixctl compare acme/m@active acme/m@1.0.0`")
+    assert slow.endswith("`helixctl compare acme/m@1.0.0 acme/m@active`")
 
 
 def test_a_limit_that_no_sample_proves_says_so() -> None:

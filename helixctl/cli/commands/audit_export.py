@@ -33,5 +33,5 @@ def run(
 
     session = ctx.obj
     registry = session.open()
-    wanted = filters.wanted(registry.clock(), model, version, action, severity, outcome, by, since, until)
+    wanted = filters.wanted(registry.store.clock(), model, version, action, severity, outcome, by, since, until)
     session.stream(chunks(session.output, registry.store, wanted))

@@ -36,5 +36,5 @@ def run(
 
     session = ctx.obj
     registry = session.open()
-    wanted = filters.wanted(registry.clock(), model, version, action, severity, outcome, by, since, until)
+    wanted = filters.wanted(registry.store.clock(), model, version, action, severity, outcome, by, since, until)
     session.emit(Entries.newest(registry.audit(wanted), limit))

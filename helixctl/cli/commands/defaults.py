@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from helixctl.api import Registry, utc_now
+from helixctl.api import Registry
 from helixctl.cli.render.data import Created
 from helixctl.cli.session import Session
 from helixctl.core.record import decode, split_head
-from helixctl.errors import NotFound
+from helixctl.errors import NotFound, Usage
+from helixctl.storage.registry import utc_now
 from helixctl.storage.tree import MARKER
 
 OWN = "in-house"
@@ -40,6 +41,8 @@ def default_specifications() -> list[bytes]:
 
 def create(session: Session, folder: str, name: str | None, *, with_defaults: bool) -> Created:
     """Make a folder a registry, and register the defaults that it lacks."""
+    if "" in (session.registry, folder):
+        raise Usage("the name of the folder is empty", hint="helixctl init DIR")
     path = os.path.abspath(session.registry or folder)
     if session.terms["dry_run"] and not os.path.lexists(os.path.join(path, MARKER)):
         return Created(path, created=True, results=(), dry_run=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 Ref = Annotated[str, typer.Argument(metavar="REF", help="MODEL@VERSION, or MODEL@active|canary|latest|previous.")]
+Candidate = Annotated[str, typer.Argument(metavar="CANDIDATE", help="The version in question, as MODEL@VERSION.")]
+Baseline = Annotated[str, typer.Argument(metavar="BASELINE", help="What it is compared with, such as MODEL@active.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model id, such as openai/gpt-4o.")]
 Set = Annotated[
     list[str] | None,

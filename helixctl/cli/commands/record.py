@@ -29,12 +29,12 @@ def run(
     Examples:
       helixctl record my-model@active --latency-ms 812 --confidence 0.93
       helixctl record my-model@active < today.jsonl
-      tail -f app.jsonl | helixctl record my-model@active
+      cat logs/*.jsonl | helixctl record my-model@active
 
     Exit codes: 0 recorded, whatever the rolling verdict; 2 bad options, 4 not found, 8 not stored.
     """
     session = ctx.obj
-    one = {"latency_ms": latency, "confidence": confidence, "input_tokens": input_tokens}
+    one: dict[str, object] = {"latency_ms": latency, "confidence": confidence, "input_tokens": input_tokens}
     one |= {"output_tokens": output_tokens, "cost": cost, "error": error}
     single = failed or any(value is not None for value in one.values())
     given = [{**one, "success": not (failed or error)}] if single else session.world.stdin

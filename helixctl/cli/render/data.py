@@ -129,6 +129,18 @@ def _report(report: Any) -> dict[str, Any]:
     }
 
 
+def _compared(value: Any) -> dict[str, Any]:
+    return {
+        "kind": "comparison",
+        "ref": str(value.ref),
+        "baseline": str(value.baseline),
+        "verdict": value.comparison.verdict,
+        "deltas": [one._asdict() for one in value.comparison.deltas],
+        "malformed": value.malformed_count,
+        "warnings": _malformed(value),
+    }
+
+
 def _malformed(value: Any) -> list[str]:
     told = [f"{bad.source}:{bad.line}: {bad.why}" for bad in value.malformed]
     more = value.malformed_count - len(told)
@@ -237,6 +249,7 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
         "decision": value.as_data(),
     },
     "Report": _report,
+    "Compared": _compared,
     "Recorded": _recorded,
     "Listing": _listing,
     "Shown": _shown,
@@ -264,6 +277,8 @@ def exit_code(value: Any) -> int:
             return _decided(value.decision) if value.decision else 0
         case "Report":
             return {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0)
+        case "Compared":
+            return {"worse": 3, "undecided": 7}.get(value.comparison.verdict, 0)
         case "Listing":
             return 6 if value.broken else 0
         case "Created":

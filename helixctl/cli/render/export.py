@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from helixctl.cli.render.formats import csv_text
+from helixctl.cli.render.cells import csv_text
 from helixctl.core.audit import Filter
 from helixctl.storage import log
 from helixctl.storage.registry import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from helixctl.cli.render.formats import cell, flattened
+from helixctl.cli.render.cells import cell, flattened
 from helixctl.cli.render.paint import OUTCOME, STATUS, columns, paint, safe
 
 Payload = Mapping[str, Any]
@@ -179,6 +179,31 @@ def _evaluation(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
+def _comparison(payload: Payload, verbose: bool, on: bool) -> str:
+    verdict = payload["verdict"]
+    said = paint(verdict.upper(), OUTCOME.get(verdict), on=on)
+    rows = [
+        [
+            (one["metric"], None),
+            (_brief(one["baseline"]), None),
+            (_brief(one["candidate"]), None),
+            (_brief(one["delta"]), None),
+            ("-" if one["ci_low"] is None else f"[{_brief(one['ci_low'])}, {_brief(one['ci_high'])}]", None),
+            (_brief(one["margin"]), None),
+            (f"{one['n_baseline']}, {one['n_candidate']}", None),
+            (one["verdict"], OUTCOME.get(one["verdict"])),
+        ]
+        for one in payload["deltas"]
+    ]
+    table = columns(["METRIC", "BASELINE", "CANDIDATE", "DELTA", "95% INTERVAL", "MARGIN", "N", ""], rows, on=on)
+    head = f"{said}  {safe(payload['ref'])}  against {safe(payload['baseline'])}\n"
+    return head + "".join(f"  {line}\n" for line in table.splitlines())
+
+
+def _brief(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
 def _number(value: Any) -> str:
     return "-" if value is None else f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
 
@@ -265,6 +290,7 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "list": _list,
     "status": _statuses,
     "evaluation": _evaluation,
+    "comparison": _comparison,
     "recording": _recording,
     "entries": _entries,
     "verification": _verification,

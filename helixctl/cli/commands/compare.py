@@ -1,0 +1,38 @@
+"""helixctl compare."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from helixctl.cli.commands.options import Baseline, Candidate
+
+
+def run(
+    ctx: typer.Context,
+    candidate: Candidate,
+    baseline: Baseline,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="SOURCE", help="The candidate's: a file, a glob, or - for stdin; repeatable."),
+    ] = None,
+    baseline_source: Annotated[
+        list[str] | None, typer.Option("--baseline-from", metavar="SOURCE", help="The baseline's, likewise.")
+    ] = None,
+) -> None:
+    """Compare a version with another by their recorded inferences, or by those of files; nothing is written.
+
+    \b
+    Examples:
+      helixctl compare my-model@2.0.0 my-model@active
+      helixctl compare my-model@2.0.0 my-model@active --from new.jsonl --baseline-from old.jsonl
+      helixctl compare my-model@canary my-model@active -o json | jq .verdict
+
+    Errors, slowness, confidence, tokens and cost, each with its 95% interval and the margin by which it may be worse.
+
+    Exit codes: 0 better or equivalent, 2 malformed input, 3 worse, 4 not found, 7 undecided.
+    """
+    session = ctx.obj
+    sources = source or (), baseline_source or ()
+    session.emit(session.open().compare(candidate, baseline, *sources, stdin=session.world.stdin))

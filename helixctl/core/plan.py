@@ -1,0 +1,51 @@
+"""What a request would change, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from helixctl.core.audit import Effect
+from helixctl.core.lifecycle import Action, Status
+from helixctl.core.record import Record
+from helixctl.errors import IllegalTransition
+
+
+class Plan(NamedTuple):
+    """What would change.
+
+    Args:
+        action: the word that policy knows; None for what policy does not judge (evaluations, warnings).
+        subject: the version that policy looks at, as it would be asked about.
+        records: the new records, to be written in one transaction.
+        outcome: failed only for an evaluation whose verdict is failed.
+        undo: the command that takes the change back, where there is one.
+    """
+
+    action: Action | None
+    subject: Record
+    records: tuple[Record, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    data: Mapping[str, Any] = MappingProxyType({})
+    outcome: str = "success"
+    undo: str | None = None
+    note: str | None = None
+
+
+def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:
+    """Return the effect that takes a version from its status before to the one after."""
+    target = (after or before).status
+    return Effect(action, before.ref.model, before.version, before.status, target)
+
+
+def refuse_retired(record: Record, verb: str) -> None:
+    """Refuse to change a version that is retired.
+
+    Raises:
+        IllegalTransition: it is.
+    """
+    if record.status is Status.RETIRED:
+        raise IllegalTransition(
+            f"{record.ref} is retired: it cannot be {verb}", hint="retired is final; register a new version"
+        )

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helixctl.cli import app
+from helixctl.cli.completion import FILES, script, words
+from helixctl.cli.words import answer
+from tests.conftest import Place
+
+BREAKS = " \t\n\"'@><=;|&(:"
+REFS = {
+    "helixctl show m@": ["m@1.0.0", "m@1.1.0", "m@active", "m@canary", "m@latest", "m@previous"],
+    "helixctl show m@1.": ["m@1.0.0", "m@1.1.0"],
+    "helixctl activate m@l": ["m@latest"],
+    "helixctl show openai/g": ["openai/gpt", "openai/gpt@"],
+    "helixctl rollback ope": ["openai/gpt", "openai/gpt@"],
+    "helixctl show openai/gpt@2": ["openai/gpt@2.0.0"],
+    "helixctl check --for activate m@1.1": ["m@1.1.0"],
+    "helixctl show --color never -q m@1.1": ["m@1.1.0"],
+    "helixctl show nothing@": [],
+}
+WORDS = {
+    "helixctl act": ["activate"],
+    "helixctl audit ": ["export", "log", "verify"],
+    "helixctl audit e": ["export"],
+    "helixctl show --out": ["--output"],
+    "helixctl list -o ": ["csv", "json", "ndjson", "text"],
+    "helixctl audit export -o j": ["json"],
+    "helixctl check m@1.0.0 --for act": ["activate"],
+    "helixctl promote m@1.0.0 --to ": ["active", "canary", "testing"],
+    "helixctl audit log --severity w": ["warning"],
+    "helixctl list --color a": ["always", "auto"],
+    "helixctl completion z": ["zsh"],
+    "helixctl update m@1.0.0 --set ": [],
+    "helixctl update m@1.0.0 --reason m": [],
+    "helixctl show m@1.0.0 m": [],
+    "helixctl nonsense m": [],
+}
+
+
+@pytest.fixture
+def offered(place: Place) -> Place:
+    place.register("m@1.0.0", "m@1.1.0", "openai/gpt@2.0.0")
+    return place
+
+
+def bash(line: str, breaks: str, cwd: Path) -> list[str]:
+    """Return what bash would offer at the end of a line, with the script sourced in a real bash."""
+    asks = 'source /dev/stdin; COMP_POINT=${#COMP_LINE}; _helixctl; printf "%s\\n" "${COMPREPLY[@]}"'
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"COMP_WORDBREAKS=$BREAKS; {asks}"],
+        input=script("bash"),
+        env={**os.environ, "COMP_LINE": line, "BREAKS": breaks, "PATH": path},
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return sorted(word for word in done.stdout.splitlines() if word)
+
+
+@pytest.mark.parametrize("line", [*REFS, *WORDS])
+def test_bash_offers_what_may_come_next(offered: Place, line: str) -> None:
+    expected = {**REFS, **WORDS}[line]
+    assert bash(line, BREAKS.replace("@", ""), offered.root) == expected
+
+
+@pytest.mark.parametrize("line", [line for line in REFS if "@" in line])
+def test_bash_offers_the_part_behind_the_at_where_it_splits_words_there(offered: Place, line: str) -> None:
+    offers = bash(line, BREAKS, offered.root)
+    assert offers == [word.partition("@")[2] for word in REFS[line]]
+
+
+def test_bash_offers_the_versions_of_the_registry_that_the_line_names(offered: Place) -> None:
+    elsewhere = offered.root.parent
+    assert bash(f"helixctl show -C {offered.root} openai/gpt@2", "", elsewhere) == ["openai/gpt@2.0.0"]
+    assert bash("helixctl show openai/gpt@2", "", elsewhere) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_is_one_that_its_shell_can_read(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    done = subprocess.run([shell, "-n"], input=script(shell), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.parametrize("line", [*REFS, "helixctl act", "helixctl list -o "])
+def test_fish_offers_what_may_come_next(offered: Place, line: str) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"source; complete -C '{line}'"],
+        input=script("fish"),
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        cwd=offered.root,
+    )
+    offers = {word.partition("\t")[0] for word in done.stdout.splitlines()}
+    assert offers >= set({**REFS, **WORDS}[line])
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_knows_the_command_once_the_script_is_sourced() -> None:
+    asks = "autoload -Uz compinit && compinit -u -D && source /dev/stdin && print -r -- $_comps[helixctl]"
+    done = subprocess.run(["zsh", "-f", "-c", asks], input=script("zsh"), capture_output=True, text=True)
+    assert done.stdout.strip() == "_helixctl"
+
+
+@pytest.mark.parametrize("shell", FILES)
+def test_every_script_knows_every_command_and_every_long_option(shell: str) -> None:
+    text = script(shell)
+    assert text.endswith("\n")
+    for one in words():
+        assert all(word in text for word in one.path)
+        for name, _ in one.options:
+            in_fish = f"-l {name[2:]} " if name.startswith("--") else f"-s {name[1:]} "
+            assert (in_fish if shell == "fish" else name) in text
+    assert script(shell) == text
+
+
+def test_the_words_cover_the_whole_tree() -> None:
+    names = {one.name for one in words()}
+    assert names == {*app.COMMANDS, *(f"audit {name}" for name in app.AUDIT)} - {"audit"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("", ["m", "m@", "openai/gpt", "openai/gpt@"]),
+        ("m@1.1", ["m@1.1.0"]),
+        ("x", []),
+        ("../registry/models/m@", []),
+        ("/etc@", []),
+    ],
+)
+def test_references_are_found_by_listing_folders(
+    offered: Place, capsys: pytest.CaptureFixture[str], typed: str, expected: list[str]
+) -> None:
+    assert answer(["-C", str(offered.root), typed]) == 0
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_no_registry_means_nothing_to_offer_and_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in ([], ["m"], ["-C", str(tmp_path / "nowhere"), "m"]):
+        assert answer(arguments) == 0
+    monkeypatch.setenv("HELIX_REGISTRY", str(tmp_path / "nowhere"))
+    assert answer(["m"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_that_a_terminal_would_obey_is_not_offered(offered: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = offered.root / "models" / "z\x1b[31m"
+    folder.mkdir()
+    (folder / "1.0.0.toml").touch()
+    assert answer(["-C", str(offered.root), "z"]) == 0
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Place
+
+ASKS = """
+import json, sys
+from helixctl.__main__ import main
+sys.argv = ["helixctl", *sys.argv[1:]]
+code = main()
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+HEAVY = {"rich", "pydantic", "sqlite3", "semver", "tomli_w", "asyncio", "importlib.metadata"}
+
+
+def imported(place: Place, *words: str) -> set[str]:
+    """Return the modules that a fresh process has imported once a command has run."""
+    done = subprocess.run([sys.executable, "-c", ASKS, *words], cwd=place.root, capture_output=True, text=True)
+    code, modules = json.loads(done.stderr)
+    assert code == 0
+    assert done.stdout
+    return set(modules)
+
+
+def own(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.split(".")[0] == "helixctl"}
+
+
+def test_show_imports_no_more_than_it_needs(place: Place) -> None:
+    place.register("m@1.0.0")
+    found = imported(place, "show", "m@1.0.0")
+    assert found & HEAVY == set()
+    absent = {"helixctl.gate", "helixctl.core.policy", "helixctl.core.planning", "helixctl.storage.ledger"}
+    absent |= {"helixctl.storage.commit", "helixctl.core.judge", "helixctl.engines", "helixctl.cli.completion"}
+    assert found & absent == set()
+    commands = {name for name in own(found) if name.startswith("helixctl.cli.commands.")}
+    assert commands == {"helixctl.cli.commands.show", "helixctl.cli.commands.options"}
+    assert len(own(found)) <= 32
+
+
+def test_list_imports_no_gate_and_nothing_heavy(place: Place) -> None:
+    place.register("m@1.0.0")
+    found = imported(place, "list")
+    assert found & (HEAVY - {"semver", "sqlite3"}) == set()
+    assert "helixctl.gate" not in found
+
+
+def test_check_imports_neither_rich_nor_pydantic(place: Place) -> None:
+    place.register("m@1.0.0")
+    found = imported(place, "check", "m@1.0.0", "--for", "block")
+    assert found & {"rich", "pydantic", "tomli_w", "asyncio"} == set()
+    assert "helixctl.storage.transaction" not in found
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (["--version"], {"helixctl.__main__"}),
+        (["__complete", "m"], {"helixctl.__main__", "helixctl.cli", "helixctl.cli.words"}),
+    ],
+)
+def test_what_is_answered_first_imports_no_typer(place: Place, words: list[str], most: set[str]) -> None:
+    place.register("m@1.0.0")
+    found = imported(place, *words)
+    assert found & {"typer", "re", "json", "dataclasses", "datetime", "tomllib"} <= {"json", "re"}
+    assert own(found) == {"helixctl", *most}
+
+
+def test_help_imports_no_command(place: Place) -> None:
+    found = imported(place, "--help")
+    assert {name for name in own(found) if name.startswith(("helixctl.cli.commands.", "helixctl.api"))} == set()
+    assert found & HEAVY == set()
+
+
+def test_the_package_is_imported_without_its_parts() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, helixctl; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert own(set(done.stdout.split())) == {"helixctl"}

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helixctl.cli.render import text
+from helixctl.cli.render.cells import csv_line, csv_text, flattened
+from helixctl.cli.render.paint import columns, paint, safe, width
+from tests.conftest import Place, Ran
+
+Cli = Callable[..., Ran]
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain", "plain"),
+        ("Zoë → \U0001f600 [bold]x[/bold]", "Zoë → \U0001f600 [bold]x[/bold]"),
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\nb\tc\rd\x00e\x07f\x7fg", "a\\nb\\tc\\rd\\x00e\\x07f\\x7fg"),
+        ("\x80\x85\x9b31m\x9f", "\\x80\\x85\\x9b31m\\x9f"),
+        ("\u202aa\u202eb\u2066c\u2069d\u200ee\u200f", "\\u202aa\\u202eb\\u2066c\\u2069d\\u200ee\\u200f"),
+        ("\u2028\u2029\ufeff\u200b\u2060", "\\u2028\\u2029\\ufeff\\u200b\\u2060"),
+        ("\ud800\udcff", "\\ud800\\udcff"),
+    ],
+    ids=ascii,
+)
+def test_what_a_terminal_would_obey_is_spelt_out(raw: str, shown: str) -> None:
+    assert safe(raw) == shown
+
+
+@given(st.text(st.characters(), max_size=40))
+def test_no_character_reaches_a_terminal_that_moves_paints_or_reverses(raw: str) -> None:
+    shown = safe(raw)
+    assert not [letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")]
+    assert not [letter for letter in shown if unicodedata.bidirectional(letter) in BIDI]
+    assert safe(shown) == shown
+    shown.encode()
+
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+CELLS = st.text(max_size=30)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
+def test_a_table_holds_every_value_whole(rows: list[tuple[str, str]]) -> None:
+    table = columns(["ONE", "TWO"], [[(one, None), (two, "red")] for one, two in rows], on=False)
+    lines = table.split("\n")
+    assert len(lines) == len(rows) + 2
+    start = max([3, *(width(safe(one)) for one, _ in rows)]) + 2
+    for line, (one, two) in zip(lines[1:], rows, strict=False):
+        assert line == (safe(one) + " " * (start - width(safe(one))) + safe(two)).rstrip()
+
+
+def test_a_column_is_as_wide_as_its_widest_value_in_cells_of_the_terminal() -> None:
+    rows: list[list[tuple[str, str | None]]] = [[("日本", None), ("x", None)], [("abcdefgh", None), ("y", None)]]
+    assert columns(["A", "B"], rows, on=False) == "A         B\n日本      x\nabcdefgh  y\n"
+
+
+def test_a_header_is_made_safe_as_the_cells_are() -> None:
+    assert columns(["\x1b[31m"], [], on=False) == "\\x1b[31m\n"
+
+
+def test_colour_surrounds_a_cell_and_never_its_padding() -> None:
+    rows: list[list[tuple[str, str | None]]] = [[("ok", "green"), ("x", None)]]
+    table = columns(["STATUS", "B"], rows, on=True)
+    assert table.splitlines()[1] == "\x1b[32mok\x1b[0m      x"
+    assert re.sub(r"\x1b\[\d+m", "", table) == columns(["STATUS", "B"], rows, on=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "colour", "on", "shown"),
+    [("x", "red", True, "\x1b[31mx\x1b[0m"), ("x", "red", False, "x"), ("x", None, True, "x"), ("", "red", True, "")],
+)
+def test_paint_is_applied_where_colours_are_on(words: str, colour: str | None, on: bool, shown: str) -> None:
+    assert paint(words, colour, on=on) == shown
+
+
+def finding(
+    rule: str, outcome: str, message: str, enforcement: str = "overridable", fix: str | None = None
+) -> dict[str, object]:
+    return {"rule": rule, "enforcement": enforcement, "outcome": outcome, "message": message, "fix": fix}
+
+
+def test_a_denial_reads_reason_by_reason_with_what_to_do() -> None:
+    findings = [
+        finding("tested-first", "pass", "in testing"),
+        finding("cost-cap", "fail", "a request of 1000+500 tokens costs 0.12 USD, limit 0.10 (over by 0.02)"),
+        finding("blocked", "fail", "blocked since today", "mandatory", "helixctl unblock m@2.1.0"),
+        finding("evaluation", "inconclusive", "was never evaluated", fix="helixctl evaluate m@2.1.0"),
+        finding("end-of-life", "fail", "only 5 days", "advisory"),
+        finding("not-deprecated", "overridden", "is deprecated"),
+        finding("other", "not_applicable", "nothing to compare with"),
+    ]
+    payload = {
+        "kind": "check",
+        "action": "activate",
+        "ref": "m@2.1.0",
+        "decision": {"allowed": False, "findings": findings, "policies": []},
+    }
+    assert text.rendered(payload, verbose=False, on=False) == (
+        "DENIED  activate m@2.1.0  (3 of 7 rules block it)\n"
+        "  x cost-cap: a request of 1000+500 tokens costs 0.12 USD, limit 0.10 (over by 0.02)  [can be overridden]\n"
+        "  x blocked: blocked since today\n"
+        "      fix: helixctl unblock m@2.1.0\n"
+        "  ? evaluation: was never evaluated  [can be overridden]\n"
+        "      fix: helixctl evaluate m@2.1.0\n"
+        "  x end-of-life: only 5 days  [advisory]\n"
+        "  ! not-deprecated: is deprecated  [overridden]\n"
+        "  ok tested-first, other\n"
+    )
+
+
+def test_an_allowed_check_says_so_in_one_word() -> None:
+    payload = {
+        "kind": "check",
+        "action": "activate",
+        "ref": "m@2.1.0",
+        "decision": {
+            "allowed": True,
+            "findings": [finding("blocked", "pass", "not blocked", "mandatory")],
+            "policies": [],
+        },
+    }
+    assert text.rendered(payload, verbose=False, on=False) == "ALLOWED  activate m@2.1.0\n  ok blocked\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "status",
+        "show m@active",
+        "history m",
+        "audit log",
+        "verify",
+        "check m@latest",
+        "activate m@latest",
+        "evaluate m@latest",
+        "sweep",
+        "block m@latest",
+        "record m@latest --latency-ms 5",
+    ],
+)
+def test_text_without_colours_is_text_with_colours_but_for_the_colours(place: Place, cli: Cli, words: str) -> None:
+    place.serve("m@1.0.0", "m@2.0.0")
+    dry = (
+        []
+        if words.split(maxsplit=1)[0] in ("list", "status", "show", "history", "audit", "verify", "check")
+        else ["--dry-run"]
+    )
+    dry += ["--as-of", "2026-03-02"] if words == "sweep" else []
+    painted, plain = (cli(*words.split(), *dry, "--color", when).out for when in ("always", "never"))
+    assert plain
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[\d+m", "", painted) == plain
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("list", "no versions yet; helixctl register adds one\n"),
+        ("status", "no models yet; helixctl register adds one\n"),
+        ("audit log --model m", "no entries\n"),
+        ("sweep", "nothing ends as of "),
+    ],
+)
+def test_nothing_to_show_is_said_in_a_sentence(place: Place, cli: Cli, words: str, shown: str) -> None:
+    ran = cli(*words.split())
+    assert ran.code == 0
+    assert ran.out.startswith(shown)
+
+
+def test_digests_and_versions_are_printed_whole(place: Place, cli: Cli) -> None:
+    version = "0.10.10-rc.1+build.20260301.abcdef0123456789"
+    place.register(f"{'a' * 60}/{'b' * 60}/{'c' * 60}@{version}", extra=f'[artifact]\nsha256 = "{"ab" * 32}"\n')
+    model = f"{'a' * 60}/{'b' * 60}/{'c' * 60}"
+    assert f"{model}  {version}" in cli("list").out
+    assert "ab" * 32 in cli("show", f"{model}@{version}").out
+
+
+def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
+    rows: list[dict[str, object]] = [{"a": 1, "b": {"c": "x"}}, {"a": None, "b": {"d": [1, 2]}}]
+    assert csv_text(rows) == 'a,b.c,b.d\r\n1,x,\r\n,,"[1, 2]"\r\n'
+    assert csv_line(['a"b', "c,d", "e\nf", ""]) == '"a""b","c,d","e\nf",\r\n'
+    assert flattened({"a": {"b": {"c": 1}}, "d": []}) == {"a.b.c": 1, "d": []}

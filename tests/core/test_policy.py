@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+
+from helixctl.core.checks import CHECKS, Case
+from helixctl.core.lifecycle import Action, Status
+from helixctl.core.policy import BUILT_IN, DEFAULT, Decision, Finding, Policy, decide, decode
+from helixctl.core.record import Record
+from helixctl.core.request import Move
+from helixctl.errors import Invalid, Usage
+from tests.core.making import AT, BLOCK, announced, made, measured, ref, wish
+
+HEAD = 'schema = 1\nname = "p"\n'
+REASON = "already serves in production"
+PRICES = "[cost]\ninput_per_mtok = 1\noutput_per_mtok = 2\n"
+DENYING = ("fail", "inconclusive", "error")
+
+
+def policy(*rules: str, head: str = HEAD) -> Policy:
+    return decode((head + "".join(f"[[rule]]\n{rule}\n" for rule in rules)).encode())
+
+
+def rule(name: str, enforcement: str = "overridable", check: str = "not_deprecated = true", more: str = "") -> str:
+    return f'id = "{name}"\nenforcement = "{enforcement}"\n{check}\n{more}'
+
+
+def judged(
+    subject: Record,
+    *policies: Policy,
+    action: Action = Action.ACTIVATE,
+    overrides: tuple[str, ...] = (),
+    reason: str | None = REASON,
+) -> Decision:
+    request = wish(Move(ref(), Status.ACTIVE), overrides=overrides, reason=reason)
+    return decide(action, Case(subject, None, AT, 50), policies, request)
+
+
+def outcomes(decision: Decision) -> dict[str, str]:
+    return {finding.rule: finding.outcome for finding in decision.findings}
+
+
+def ready() -> Record:
+    record = made("1.0.0", "testing", extra=PRICES, testing_since=AT)
+    return made("1.0.0", "testing", extra=PRICES, testing_since=AT, metrics=measured(record))
+
+
+def test_the_default_policy_allows_a_version_that_meets_it_and_is_named_with_its_digest() -> None:
+    default = decode(DEFAULT)
+    decision = judged(ready(), default)
+    assert decision.allowed
+    assert outcomes(decision) == {
+        "blocked": "pass",
+        "tested-first": "pass",
+        "evaluation": "pass",
+        "cost-cap": "pass",
+        "end-of-life": "not_applicable",
+        "not-deprecated": "pass",
+    }
+    assert default.digest == sha256(DEFAULT).hexdigest()
+    assert {(one.name, one.digest) for one in decision.policies} >= {("default", default.digest)}
+
+
+def test_every_rule_of_the_default_policy_is_overridable_and_matches_canary_and_activate_alone() -> None:
+    default = decode(DEFAULT)
+    assert {one.enforcement for one in default.rules} == {"overridable"}
+    assert {one.actions for one in default.rules} == {("canary", "activate")}
+    limits = {one.check: one.parameters for one in default.rules}
+    assert {key: str(value) for key, value in limits["cost"].items()} == {
+        "max_per_request": "0.10",
+        "input_tokens": "1000",
+        "output_tokens": "500",
+    }
+    assert limits["eol_headroom"] == "7d"
+
+
+def test_every_failure_is_reported_and_none_stops_another() -> None:
+    decision = judged(made(deprecation=announced("operator", 1), status="deprecated"), decode(DEFAULT))
+    assert not decision.allowed
+    assert outcomes(decision) == {
+        "blocked": "pass",
+        "tested-first": "fail",
+        "evaluation": "inconclusive",
+        "cost-cap": "error",
+        "end-of-life": "fail",
+        "not-deprecated": "fail",
+    }
+
+
+@pytest.mark.parametrize("outcome", ["pass", "not_applicable", "overridden", *DENYING])
+@pytest.mark.parametrize("enforcement", ["advisory", "overridable", "mandatory"])
+def test_a_finding_blocks_where_it_denies_unless_it_is_advisory(outcome: str, enforcement: str) -> None:
+    finding = Finding("r", enforcement, outcome, "m")
+    assert finding.blocks is (outcome in DENYING and enforcement != "advisory")
+    assert Decision("activate", ref(), (), (finding,)).allowed is not finding.blocks
+
+
+@pytest.mark.parametrize(
+    ("blocking", "inconclusive"),
+    [
+        ([], False),
+        ([("overridable", "inconclusive")], True),
+        ([("mandatory", "inconclusive"), ("overridable", "inconclusive")], True),
+        ([("mandatory", "inconclusive"), ("overridable", "fail")], False),
+        ([("mandatory", "inconclusive"), ("overridable", "error")], False),
+        ([("mandatory", "inconclusive"), ("advisory", "fail"), ("mandatory", "pass")], True),
+        ([("advisory", "inconclusive")], False),
+        ([("overridable", "error")], False),
+    ],
+)
+def test_a_decision_is_inconclusive_where_all_that_blocks_is(
+    blocking: list[tuple[str, str]], inconclusive: bool
+) -> None:
+    findings = tuple(Finding("r", enforcement, outcome, "m") for enforcement, outcome in blocking)
+    assert Decision("activate", ref(), (), findings).is_inconclusive is inconclusive
+
+
+@pytest.mark.parametrize("action", Action)
+def test_only_canary_and_activate_are_denied_where_no_policy_matches(action: Action) -> None:
+    elsewhere = policy(rule("r", "mandatory"), head=HEAD + '[match]\nmodels = ["other/*"]\n')
+    decision = judged(made(), elsewhere, action=action)
+    assert decision.allowed is (action not in (Action.CANARY, Action.ACTIVATE))
+    assert "r" not in outcomes(decision)
+    if not decision.allowed:
+        assert decision.findings[-1][:4] == ("policy", "mandatory", "fail", f"no policy matches {action} of m")
+
+
+def test_an_advisory_rule_that_passes_is_a_match_enough() -> None:
+    assert judged(made(), policy(rule("r", "advisory"))).allowed
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_blocked_version_is_denied_testing_canary_and_activation_and_no_override_helps(action: Action) -> None:
+    decision = judged(
+        made(blocked=BLOCK),
+        policy(rule("any", "advisory")),
+        action=action,
+        overrides=("blocked",) if action in ("testing", "canary", "activate") else (),
+    )
+    assert decision.allowed is (action not in ("testing", "canary", "activate"))
+    assert outcomes(decision).get("blocked") == (None if decision.allowed else "fail")
+
+
+@pytest.mark.parametrize("status", Status)
+def test_retiring_what_serves_needs_an_override_of_the_built_in_rule(status: Status) -> None:
+    serves = status in (Status.CANARY, Status.ACTIVE)
+    bare = judged(made(status=status), action=Action.RETIRE)
+    assert bare.allowed is not serves
+    overridden = judged(made(status=status), action=Action.RETIRE, overrides=("retire-in-service",))
+    assert overridden.allowed
+    assert overridden.overridden == (("retire-in-service",) if serves else ())
+
+
+def test_the_built_in_rules_are_these_two() -> None:
+    assert [(one.id, one.enforcement, one.actions) for one in BUILT_IN] == [
+        ("blocked", "mandatory", ("testing", "canary", "activate")),
+        ("retire-in-service", "overridable", ("retire",)),
+    ]
+    assert {one.check for one in BUILT_IN} <= set(CHECKS)
+
+
+def test_an_override_sets_aside_what_it_names_and_nothing_else() -> None:
+    decision = judged(made(extra=PRICES), decode(DEFAULT), overrides=("tested-first", "evaluation"))
+    assert decision.allowed
+    assert decision.overridden == ("tested-first", "evaluation")
+    assert not judged(made(extra=PRICES), decode(DEFAULT), overrides=("tested-first",)).allowed
+
+
+def test_an_override_of_a_rule_that_passes_is_not_used() -> None:
+    decision = judged(ready(), decode(DEFAULT), overrides=("tested-first",))
+    assert decision.allowed
+    assert decision.overridden == ()
+    assert outcomes(decision)["tested-first"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "outcome"), [("mandatory", "fail"), ("advisory", "fail"), ("overridable", "overridden")]
+)
+def test_only_an_overridable_rule_is_overridden(enforcement: str, outcome: str) -> None:
+    decision = judged(made(status="deprecated"), policy(rule("r", enforcement)), overrides=("r",))
+    assert outcomes(decision)["r"] == outcome
+
+
+@pytest.mark.parametrize("check", ['through = ["testing"]', "evaluation = {}", DEFAULT.decode().split("\n")[21]])
+def test_a_failure_a_gap_and_an_error_can_each_be_overridden(check: str) -> None:
+    decision = judged(made(), policy(rule("r", check=check)), overrides=("r",))
+    assert outcomes(decision)["r"] == "overridden"
+    assert decision.allowed
+
+
+def test_an_unknown_override_is_refused_with_the_nearest_and_those_that_apply() -> None:
+    with pytest.raises(
+        Usage, match=r"names no rule that applies: 'tested-frist' \(did you mean 'tested-first'\?\)"
+    ) as refused:
+        judged(made(), decode(DEFAULT), overrides=("tested-frist",))
+    assert "tested-first, evaluation" in (refused.value.hint or "")
+
+
+def test_a_rule_of_another_action_cannot_be_overridden() -> None:
+    with pytest.raises(Usage, match="names no rule that applies: 'tested-first'"):
+        judged(made(), decode(DEFAULT), action=Action.ROLLBACK, overrides=("tested-first",))
+
+
+@pytest.mark.parametrize("reason", [None, "", "because", "x" * 19, " " * 20, " " * 10 + "because" + " " * 10])
+def test_an_override_without_a_reason_of_twenty_characters_is_refused(reason: str | None) -> None:
+    with pytest.raises(Usage, match="at least 20 characters"):
+        judged(made(), decode(DEFAULT), overrides=("tested-first",), reason=reason)
+
+
+def test_twenty_characters_of_reason_suffice() -> None:
+    assert judged(
+        made(extra=PRICES), decode(DEFAULT), overrides=("tested-first", "evaluation"), reason="x" * 20
+    ).allowed
+
+
+@pytest.mark.parametrize(
+    ("patterns", "model", "matches"),
+    [
+        ('["*"]', "m", True),
+        ('["*"]', "openai/gpt-4o", True),
+        ('["openai/*"]', "openai/gpt-4o", True),
+        ('["openai/*"]', "azure/gpt-4o", False),
+        ('["gpt-*", "m"]', "m", True),
+        ('["M"]', "m", False),
+        ("[]", "m", False),
+    ],
+)
+def test_a_policy_matches_models_by_pattern(patterns: str, model: str, matches: bool) -> None:
+    found = policy(rule("r"), head=f"{HEAD}[match]\nmodels = {patterns}\n")
+    subject = made()
+    subject = Record(subject.source, {**subject.spec, "model": model}, subject.lifecycle)
+    assert ("r" in outcomes(judged(subject, found))) is matches
+
+
+def test_the_match_of_a_rule_stands_in_for_that_of_its_policy() -> None:
+    found = policy(
+        rule("narrow", more='actions = ["retire"]'), rule("as-policy"), head=HEAD + '[match]\nactions = ["activate"]\n'
+    )
+    assert "narrow" in outcomes(judged(made(), found, action=Action.RETIRE))
+    assert "as-policy" not in outcomes(judged(made(), found, action=Action.RETIRE))
+    assert [one.actions for one in policy(rule("any")).rules] == [tuple(Action)]
+
+
+def test_policies_of_one_name_are_both_listed_by_digest() -> None:
+    one, other = policy(rule("a")), policy(rule("b"))
+    decision = judged(made(), one, other)
+    assert [found.digest for found in decision.policies if found.name == "p"] == [one.digest, other.digest]
+
+
+def test_a_decision_as_data_has_the_fields_of_the_contract() -> None:
+    data = judged(made(extra=PRICES), decode(DEFAULT), overrides=("tested-first", "evaluation")).as_data()
+    assert list(data) == ["allowed", "policies", "findings", "overrides"]
+    assert {tuple(one) for one in data["policies"]} == {("name", "digest")}
+    assert {tuple(one) for one in data["findings"]} == {("rule", "enforcement", "outcome", "message", "fix")}
+    assert data["overrides"] == ["tested-first", "evaluation"]
+
+
+BAD = [
+    ("", "key 'schema' is missing", None),
+    ('name = "p"\nrule = []\n', "key 'schema' is missing", None),
+    (HEAD, "key 'rule' is missing", None),
+    (HEAD + "rules = []\n", "key 'rule' is missing", None),
+    (HEAD + "rule = []\nrules = []\n", "unknown key 'rules' (did you mean 'rule'?)", 4),
+    (HEAD + "rule = [1]\n", "rule: expected a table, found a whole number", 3),
+    (HEAD + "[[rule]]\nid = 'a'\nnot_blocked = true\n", "key 'enforcement' is missing", 3),
+    (HEAD + "[[rule]]\nenforcement = 'mandatory'\nnot_blocked = true\n", "key 'id' is missing", 3),
+    (
+        HEAD + "[[rule]]\n" + rule("a") + "[[rule]]\nid = 'b'\nenforcment = 'mandatory'\nenforcement = 'advisory'\n",
+        "unknown key 'enforcment' (did you mean 'enforcement'?)",
+        9,
+    ),
+    (HEAD + "[[rule]]\n" + rule("a", "hard"), "'hard' is none of advisory, overridable, mandatory", 5),
+    (HEAD + "[[rule]]\n" + rule("a", check=""), "rule 'a' has 0 checks, expected one", 3),
+    (
+        HEAD + "[[rule]]\n" + rule("z") + "[[rule]]\n" + rule("a", more="not_blocked = true\n"),
+        "rule 'a' has 2 checks, expected one",
+        7,
+    ),
+    (HEAD + "[[rule]]\n" + rule("a") + "[[rule]]\n" + rule("a"), "rule id 'a' stands twice", 7),
+    (HEAD + "[[rule]]\n" + rule("a", check="not_deprecated = false"), "expected true; leave the rule out", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="through = ['canary']"), "'canary' is none of testing", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="evaluation = { verdict = ['pased'] }"), "did you mean 'passed'?", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="evaluation = { max_age = '1M' }"), "'1M' is no duration", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="evaluation = true"), "expected a table with verdict, max_age", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="cost = { max_per_request = 1 }"), "key 'input_tokens' is missing", 6),
+    (HEAD + "[[rule]]\n" + rule("a", check="eol_headroom = 7"), "expected a string, found a whole number", 6),
+    (HEAD + "[[rule]]\n" + rule("a", more="actions = ['activated']"), "did you mean 'activate'?", 7),
+    (HEAD + "[match]\nactions = ['activated']\n[[rule]]\n" + rule("a"), "did you mean 'activate'?", 4),
+    (HEAD + "[[rule]\n", "not TOML", 3),
+    (HEAD + "[[freeze]]\n" + "[[rule]]\n" + rule("a"), "unknown key 'freeze'", 3),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "line"), BAD, ids=[message for _, message, _ in BAD])
+def test_a_policy_that_does_not_load_names_what_is_wrong_and_its_line(
+    text: str, message: str, line: int | None
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        decode(text.encode())
+    assert message in refused.value.message
+    assert refused.value.line == line
+    assert refused.value.hint
+
+
+def test_the_same_case_gives_the_same_decision_at_another_reading() -> None:
+    late = Case(ready(), None, AT + timedelta(days=1), 50)
+    assert decide(Action.ACTIVATE, late, (decode(DEFAULT),)) == decide(Action.ACTIVATE, late, (decode(DEFAULT),))

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helixctl.storage import disk
+from helixctl.storage.registry import Store
+from helixctl.storage.transaction import begin
+from tests.crash.faults import Scenario, copy, goes_on, helix, readers_see_one_state, tracked
+
+Made = Callable[[str], Scenario]
+Note = Callable[[str, object], None]
+
+
+@dataclass
+class Op:
+    """One change of the disk: of a file's bytes (`file`, an identity) or of a name in a folder."""
+
+    kind: str  # create, mkdir, write, truncate, rename, remove; sync-file and sync-folder make earlier ones durable
+    path: str
+    file: int = 0
+    data: bytes = b""
+    size: int = 0
+    target: str = ""
+
+
+@dataclass
+class Recorder:
+    """Stands for `os` in storage/disk.py, and writes down what it does to the disk."""
+
+    root: str
+    ops: list[Op] = field(default_factory=list)
+    open_files: dict[int, str] = field(default_factory=dict)
+    born: dict[str, int] = field(default_factory=dict)  # inodes are used again, so what is new gets a number of its own
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def _at(self, path: str) -> str:
+        return os.path.relpath(path, self.root)
+
+    def _file(self, path: str) -> int:
+        return self.born.get(path) or os.stat(path).st_ino
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        is_new = not os.path.lexists(path)
+        handle = os.open(path, flags, mode)
+        self.open_files[handle] = path
+        if is_new:
+            self.born[path] = -len(self.ops) - 1
+            self.ops.append(Op("create", self._at(path), self._file(path)))
+        return handle
+
+    def write(self, handle: int, data: bytes) -> int:
+        size = os.fstat(handle).st_size
+        path = self.open_files[handle]
+        self.ops.append(Op("write", self._at(path), self._file(path), bytes(data), size))
+        return os.write(handle, data)
+
+    def ftruncate(self, handle: int, size: int) -> None:
+        path = self.open_files[handle]
+        self.ops.append(Op("truncate", self._at(path), self._file(path), size=size))
+        os.ftruncate(handle, size)
+
+    def fsync(self, handle: int) -> None:
+        path = self.open_files[handle]
+        kind = "sync-folder" if os.path.isdir(path) else "sync-file"
+        self.ops.append(Op(kind, self._at(path), self._file(path)))
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        os.mkdir(path, mode)
+        self.ops.append(Op("mkdir", self._at(path)))
+
+    def replace(self, source: str, target: str) -> None:
+        self.ops.append(Op("rename", self._at(source), self._file(source), target=self._at(target)))
+        self.born[target] = self._file(source)
+        os.replace(source, target)
+
+    def unlink(self, path: str) -> None:
+        os.unlink(path)
+        self.ops.append(Op("remove", self._at(path)))
+
+    def rmdir(self, path: str) -> None:
+        os.rmdir(path)
+        self.ops.append(Op("remove", self._at(path)))
+
+
+def recorded(root: Path, work: Callable[[], object]) -> list[Op]:
+    """Return what some work does to the disk."""
+    recorder, held = Recorder(str(root)), vars(disk)["os"]
+    vars(disk)["os"] = recorder
+    try:
+        work()
+    finally:
+        vars(disk)["os"] = held
+    return recorder.ops
+
+
+Tree = dict[str, bytes | None]  # None is a folder
+
+
+@dataclass
+class Disk:
+    """Names that lead to files, and the bytes of files."""
+
+    names: dict[str, int | None]
+    files: dict[int, bytes]
+
+    def tree(self) -> Tree:
+        """Return what can be reached: a name whose folder is not there is gone."""
+        reached: Tree = {}
+        for path in sorted(self.names):
+            folder = os.path.dirname(path)
+            if folder and folder not in reached:
+                continue
+            file = self.names[path]
+            reached[path] = None if file is None else self.files.get(file, b"")
+        return reached
+
+    def apply(self, op: Op, survived: str) -> None:
+        """Apply an operation as far as it survived: whole, half of its bytes, or zeros in their place."""
+        match op.kind:
+            case "create":
+                self.names[op.path] = op.file
+                self.files.setdefault(op.file, b"")
+            case "mkdir":
+                self.names[op.path] = None
+            case "write":
+                held = self.files.get(op.file, b"").ljust(op.size, b"\0")[: op.size]
+                kept = {"whole": op.data, "half": op.data[: len(op.data) // 2], "zeros": bytes(len(op.data))}[survived]
+                self.files[op.file] = held + kept
+            case "truncate":
+                self.files[op.file] = self.files.get(op.file, b"")[: op.size]
+            case "rename":
+                self.names.pop(op.path, None)
+                self.names[op.target] = op.file
+            case "remove":
+                if not any(path.startswith(op.path + "/") for path in self.names):
+                    self.names.pop(op.path, None)
+
+
+def start(root: Path) -> Disk:
+    """Return the disk as it is before the recorded work: all of it durable."""
+    names: dict[str, int | None] = {}
+    files: dict[int, bytes] = {}
+    for path in sorted(root.rglob("*")):
+        is_folder = path.is_dir()
+        names[str(path.relative_to(root))] = None if is_folder else path.stat().st_ino
+        if not is_folder:
+            files[path.stat().st_ino] = path.read_bytes()
+    return Disk(names, files)
+
+
+def _synced_by(ops: list[Op], number: int) -> bool:
+    """Tell whether a later sync made an operation durable."""
+    op = ops[number]
+    if op.kind in ("write", "truncate"):
+        return any(later.kind == "sync-file" and later.file == op.file for later in ops[number:])
+    folder = os.path.dirname(op.target or op.path) or "."
+    return any(later.kind == "sync-folder" and later.path == folder for later in ops[number:])
+
+
+def survivors(before: Disk, ops: list[Op], ends: Iterable[int]) -> Iterator[Tree]:
+    """Yield each different tree that a loss of power may leave: every subset of what was unsynced.
+
+    Args:
+        ends: after how many operations the power is lost.
+    """
+    seen = set()
+    for end in ends:
+        done = ops[:end]
+        changes = [number for number, op in enumerate(done) if not op.kind.startswith("sync")]
+        loose = [number for number in changes if not _synced_by(done, number)]
+        fates = [("", "whole", "half", "zeros") if done[number].kind == "write" else ("", "whole") for number in loose]
+        for fate in product(*fates):
+            survived = dict.fromkeys(changes, "whole") | dict(zip(loose, fate, strict=True))
+            tried = Disk(dict(before.names), dict(before.files))
+            for number in changes:
+                if survived[number]:
+                    tried.apply(done[number], survived[number])
+            tree = tried.tree()
+            if (key := tuple(tree.items())) not in seen:
+                seen.add(key)
+                yield tree
+
+
+def lay(tree: Tree, root: Path) -> None:
+    """Put a tree on the real disk."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    for path, data in tree.items():
+        if data is None:
+            (root / path).mkdir()
+        else:
+            (root / path).write_bytes(data)
+
+
+def violation(which: Scenario, root: Path, *, acknowledged: bool) -> str | None:
+    """Return what does not hold after the power came back, or None."""
+    try:
+        readers_see_one_state(which, root)
+        with begin(Store(str(root))):
+            pass
+        found = tracked(root)
+        assert found == which.after or (found == which.before and not acknowledged)
+        assert not list((root / ".helix").glob("pending/*"))
+        goes_on(root)
+    except Exception as error:  # noqa: BLE001 - whatever breaks here is what is looked for
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def lost_power(which: Scenario, tmp_path: Path, missing: Callable[[Op], bool]) -> tuple[int, list[str]]:
+    """Return how many trees a loss of power can leave behind a command, and what is wrong with them.
+
+    Args:
+        missing: syncs to leave out, as a program would that has forgotten them.
+    """
+    root = copy(which, tmp_path / "recorded")
+    before = start(root)
+    ops = [op for op in recorded(root, lambda: helix(root, *which.words)) if not missing(op)]
+    trees = [(tree, False) for tree in survivors(before, ops, range(len(ops)))]
+    trees += [(tree, True) for tree in survivors(before, ops, [len(ops)])]
+    wrong = []
+    for tree, acknowledged in trees:
+        lay(tree, tmp_path / "tried")
+        found = violation(which, tmp_path / "tried", acknowledged=acknowledged)
+        wrong += [found] if found else []
+    return len(trees), wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("activate", 20), ("rotate", 20), ("register", 12), ("rollback", 20), ("denied", 4)]
+)
+def test_whatever_a_disk_forgets_of_what_was_not_synced_the_registry_is_old_or_new(
+    name: str, least: int, made: Made, tmp_path: Path, record_property: Note
+) -> None:
+    states, wrong = lost_power(made(name), tmp_path, lambda _op: False)
+    record_property("states", states)
+    assert wrong == []
+    assert states >= least
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "below"),
+    [
+        ("activate", "sync-file", ".helix/pending/"),
+        ("activate", "sync-file", "audit/"),
+        ("activate", "sync-folder", ".helix/pending"),
+        ("rotate", "sync-folder", "audit"),
+    ],
+    ids=["pending-files", "log", "folder-of-pending", "folder-of-log"],
+)
+def test_a_protocol_that_leaves_out_a_sync_is_found_out(
+    name: str, kind: str, below: str, made: Made, tmp_path: Path
+) -> None:
+    _, wrong = lost_power(made(name), tmp_path, lambda op: op.kind == kind and op.path.startswith(below))
+    assert wrong

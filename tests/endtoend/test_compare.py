@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Place, Ran
+from tests.endtoend.outside import everything, is_refusal, payload
+
+Cli = Callable[..., Ran]
+DELTA = {
+    *("metric", "baseline", "candidate", "delta", "ci_low", "ci_high"),
+    *("n_baseline", "n_candidate", "effect", "margin", "verdict"),
+}
+
+
+def files(place: Place) -> dict[str, Path]:
+    line = '{{"success":true,"latency_ms":{},"confidence":0.9,"cost":{}}}\n'
+    found = {name: place.root.parent / f"{name}.jsonl" for name in ("usual", "slow", "cheap", "few")}
+    usual = [line.format(100 + i % 50, 0.001) for i in range(1000)]
+    found["usual"].write_text("".join(usual))
+    found["few"].write_text("".join(usual[:40]))
+    found["slow"].write_text(line.format(900, 0.001) * 400)
+    found["cheap"].write_text("".join(line.format(100 + i % 50, 0.0005) for i in range(1000)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "verdict"),
+    [("cheap", 0, "better"), ("usual", 0, "equivalent"), ("slow", 3, "worse"), ("few", 7, "undecided")],
+)
+def test_a_comparison_has_the_promised_shape_and_exit_code_and_writes_nothing(
+    full: Place, cli: Cli, name: str, code: int, verdict: str
+) -> None:
+    found = files(full)
+    words = ("compare", "m@2.0.0", "m@active", "--from", str(found[name]), "--baseline-from", str(found["usual"]))
+    before = everything(full.root)
+    ran = cli(*words, "-o", "json")
+    told = payload(ran)
+    assert (ran.code, ran.err) == (code, "")
+    assert (told["schema_version"], told["kind"], told["verdict"]) == (1, "comparison", verdict)
+    assert (told["ref"], told["baseline"]) == ("m@2.0.0", "m@1.1.0")
+    assert {frozenset(one) for one in told["deltas"]} == {frozenset(DELTA)}
+    text = cli(*words)
+    assert text.code == code
+    assert text.out.splitlines()[0] == f"{verdict.upper()}  m@2.0.0  against m@1.1.0"
+    for one, row in zip(told["deltas"], text.out.splitlines()[2:], strict=True):
+        assert row.split()[0] == one["metric"]
+        assert row.endswith(f"{one['n_baseline']}, {one['n_candidate']}  {one['verdict']}")
+    assert everything(full.root) == before
+
+
+def test_a_comparison_without_data_is_undecided_and_says_so(full: Place, cli: Cli) -> None:
+    ran = cli("compare", "m@2.0.0", "m@active")
+    assert ran.code == 7
+    assert re.search(r"^  error_rate +- +- +- +- +0\.01 +0, 0 +undecided$", ran.out, re.MULTILINE)
+
+
+def test_the_comparison_that_an_evaluation_recommends_can_be_typed(full: Place, cli: Cli) -> None:
+    slow = str(full.inferences(100, latency_ms=9000))
+    advice = payload(cli("evaluate", "m@2.0.0", "--from", slow, "-o", "json"))["recommendations"]
+    (typed,) = (words for text in advice for words in re.findall(r"`helixctl (compare [^`]*)`", text))
+    usual = str(files(full)["usual"])
+    ran = cli(*typed.split(), "--from", slow, "--baseline-from", usual, "-o", "json")
+    told = payload(ran)
+    assert (ran.code, told["ref"], told["baseline"], told["verdict"]) == (3, "m@2.0.0", "m@1.1.0", "worse")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (2, "compare m@2.0.0"),
+        (2, "compare m m@active"),
+        (2, "compare m@2.0.0 m@v1"),
+        (2, "compare m@2.0.0 m@active --from - --baseline-from -"),
+        (2, "compare m@2.0.0 m@active --from ."),
+        (4, "compare m@9.0.0 m@active"),
+        (4, "compare m@2.0.0 m@canary"),
+        (4, "compare m@2.0.0 m@active --baseline-from nowhere.jsonl"),
+    ],
+)
+def test_a_comparison_that_is_asked_wrongly_is_refused_and_changes_nothing(
+    full: Place, cli: Cli, code: int, words: str
+) -> None:
+    before = everything(full.root)
+    assert is_refusal(cli(*words.split()), code)
+    assert everything(full.root) == before
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("compare other@", {"1.0.0", "active", "canary", "latest", "previous"}),
+        ("compare m@2.0.0 other@", {"1.0.0", "active", "canary", "latest", "previous"}),
+        ("compare m@2.0.0 m@active other@", set()),
+        ("compare m@2.0.0 --baseline-from helix.t", {"helix.toml"}),
+    ],
+)
+def test_bash_offers_versions_for_both_sides_of_a_comparison(full: Place, line: str, offered: set[str]) -> None:
+    script = Path(__file__).parents[2] / "completions" / "helixctl.bash"
+    run = (
+        f'source {script}; COMP_LINE="helixctl {line}"; COMP_POINT=${{#COMP_LINE}}; _helixctl; echo "${{COMPREPLY[@]}}"'
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", run], cwd=full.root, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert (set(done.stdout.split()), done.stderr) == (offered, "")
+
+
+def test_the_installed_command_compares_from_a_pipe(full: Place, helix: Callable[..., Ran]) -> None:
+    found = files(full)
+    ran = helix(
+        *(
+            "compare",
+            "m@2.0.0",
+            "m@active",
+            "--from",
+            "-",
+            "--baseline-from",
+            str(found["usual"]),
+            "-C",
+            str(full.root),
+        ),
+        stdin=found["slow"].read_bytes(),
+    )
+    assert (ran.code, ran.out.split()[0], ran.err) == (3, "WORSE", "")

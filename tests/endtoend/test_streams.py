@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Place, Ran
+from tests.endtoend.outside import COMMAND, process
+
+Cli = Callable[..., Ran]
+Helix = Callable[..., Ran]
+CODES = {"list": 0, "list -o json": 0, "audit export": 0, "--help": 0, "--version": 0}
+
+
+@pytest.fixture
+def closed_pipe() -> int:
+    """The writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+def said_to(stdout: int, words: str, cwd: Path) -> Ran:
+    try:
+        return process(tuple(words.split()), cwd, stdout=stdout)
+    finally:
+        os.close(stdout)
+
+
+@pytest.mark.parametrize("words", CODES)
+def test_a_closed_pipe_ends_a_read_silently_with_141(full: Place, closed_pipe: int, words: str) -> None:
+    ran = said_to(closed_pipe, words, full.root)
+    assert (ran.code, ran.err) == (141, "")
+
+
+@pytest.mark.parametrize("words", CODES)
+def test_a_full_disk_behind_stdout_ends_a_read_with_8_and_a_message(full: Place, words: str) -> None:
+    ran = said_to(os.open("/dev/full", os.O_WRONLY), words, full.root)
+    assert ran.code == 8
+    if words.endswith("json"):
+        assert json.loads(ran.err)["exit_code"] == 8
+    else:
+        assert ran.err.startswith("error[HX801]: ")
+        assert "no space left on device" in ran.err
+
+
+@pytest.mark.parametrize(("words", "code"), [("check m@2.0.0", 7), ("verify", 6), ("list", 6)])
+def test_what_becomes_of_the_output_never_changes_a_verdict(
+    full: Place, closed_pipe: int, words: str, code: int
+) -> None:
+    if code == 6:
+        full.path("other@1.0.0").write_text("damaged")
+    ran = said_to(closed_pipe, words, full.root)
+    assert ran.code == code
+    assert "cannot write" not in ran.err
+    ran = said_to(os.open("/dev/full", os.O_WRONLY), words, full.root)
+    assert ran.code == code
+    assert "cannot write to standard output" in ran.err
+
+
+def test_a_change_that_was_made_ends_with_0_though_it_cannot_be_printed(full: Place, closed_pipe: int) -> None:
+    ran = said_to(os.open("/dev/full", os.O_WRONLY), "block m@2.0.0", full.root)
+    assert (ran.code, ran.err) == (0, "warning: cannot write to standard output: no space left on device\n")
+    ran = said_to(closed_pipe, "unblock m@2.0.0", full.root)
+    assert (ran.code, ran.err) == (0, "")
+    assert [entry["action"] for entry in full.registry.audit()][-2:] == ["version.blocked", "version.unblocked"]
+
+
+def test_a_change_that_changes_nothing_may_fail_to_print(full: Place) -> None:
+    ran = said_to(os.open("/dev/full", os.O_WRONLY), "unblock m@2.0.0", full.root)
+    assert ran.code == 8
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-"])
+def test_a_stream_that_was_closed_before_is_no_failure(full: Place, closed: str) -> None:
+    done = subprocess.run(["bash", "-c", f'"$@" {closed}', "-", *COMMAND, "list"], cwd=full.root, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert bool(done.stdout) == (closed != "1>&-")
+
+
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(full: Place) -> None:
+    done = subprocess.run(
+        ["bash", "-c", '"$@" 2>/dev/full', "-", *COMMAND, "show", "m@9.0.0"], cwd=full.root, capture_output=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (4, b"", b"")
+
+
+def test_an_interrupt_ends_with_130_and_leaves_nothing(full: Place) -> None:
+    pipe = full.root.parent / "specification.toml"
+    os.mkfifo(pipe)
+    before = full.files()
+    running = subprocess.Popen(
+        [*COMMAND, "register", "-f", str(pipe)], cwd=full.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with pipe.open("wb"):  # opens once the command reads: from here on it waits
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert (running.returncode, out, err) == (130, b"", b"")
+    assert full.files() == before
+
+
+def named(place: Place) -> None:
+    place.registry.register({"model": "n", "version": "1.0.0", "provider": "x", "display_name": "Zoë → \U0001f600"})
+
+
+def test_an_ascii_terminal_gets_escapes_and_never_a_failure(full: Place, helix: Helix) -> None:
+    named(full)
+    ran = helix("show", "n@1.0.0", cwd=full.root, PYTHONIOENCODING="ascii")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Zo\\xeb \\u2192 \\U0001f600" in ran.out
+    ran = helix("block", "n@1.0.0", "--reason", "ß", cwd=full.root, PYTHONIOENCODING="ascii")
+    assert ran.code == 0
+    ran = helix("show", "ß@1.0.0", cwd=full.root, PYTHONIOENCODING="ascii")
+    assert ran.code == 2
+    assert ran.err.startswith("error[HX201]: ")
+
+
+def test_text_reaches_a_utf_8_terminal_as_it_is(full: Place, helix: Helix) -> None:
+    named(full)
+    assert "Zoë → \U0001f600" in helix("show", "n@1.0.0", cwd=full.root, PYTHONIOENCODING="utf-8").out
+
+
+def test_a_narrow_terminal_cuts_no_value(full: Place, helix: Helix) -> None:
+    wide, narrow = (helix("list", cwd=full.root, COLUMNS=columns).out for columns in ("200", "20"))
+    assert wide == narrow
+    assert "deprecated" in narrow
+    ran = helix("activate", "--help", cwd=full.root, COLUMNS="20")
+    assert ran.code == 0
+    assert "--override" in ran.out
+
+
+def on_a_terminal(words: str, cwd: Path, **environment: str) -> str:
+    """Run a command with a terminal on its streams and return all it printed there."""
+    ours, theirs = pty.openpty()
+    known = {**os.environ, "TERM": "xterm", "HELIX_ACTOR": "alice@example.com", **environment}
+    running = subprocess.Popen(
+        [*COMMAND, *words.split()], cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, env=known
+    )
+    os.close(theirs)
+    printed = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            printed += chunk
+    except OSError:
+        pass  # how Linux says that the other end was closed
+    finally:
+        os.close(ours)
+        running.wait()
+    return printed.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("words", ["list -o json", "list --color never"])
+def test_a_terminal_gets_the_same_as_a_pipe(full: Place, helix: Helix, words: str) -> None:
+    assert on_a_terminal(words, full.root) == helix(*words.split(), cwd=full.root).out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("option", "environment", "coloured"),
+    [
+        ("", {}, True),
+        ("", {"NO_COLOR": "1"}, False),
+        ("", {"NO_COLOR": ""}, True),
+        ("", {"TERM": "dumb"}, False),
+        ("", {"CLICOLOR": "0"}, False),
+        ("--color never", {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_a_terminal_is_painted_unless_told_otherwise(
+    full: Place, option: str, environment: dict[str, str], coloured: bool
+) -> None:
+    assert ("\x1b[" in on_a_terminal(f"list {option}", full.root, **environment)) == coloured
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "coloured"),
+    [
+        ("list", {}, False),
+        ("list", {"FORCE_COLOR": "1"}, True),
+        ("list", {"FORCE_COLOR": "0"}, False),
+        ("list", {"CLICOLOR_FORCE": "1"}, True),
+        ("list", {"FORCE_COLOR": "1", "TERM": "dumb", "CLICOLOR": "0"}, True),
+        ("list", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ("list --color always", {"NO_COLOR": "1"}, True),
+        ("list --color never", {"FORCE_COLOR": "1"}, False),
+        ("list -o json", {"FORCE_COLOR": "1"}, False),
+        ("list -o csv --color always", {}, False),
+        ("audit export --color always", {}, False),
+    ],
+)
+def test_a_pipe_is_painted_only_where_that_is_forced(
+    full: Place, cli: Cli, words: str, environment: dict[str, str], coloured: bool
+) -> None:
+    ran = cli(*words.split(), **environment)
+    assert ran.code == 0
+    assert ("\x1b[" in ran.out) == coloured
+
+
+def test_an_error_is_one_json_object_on_stderr_where_json_was_asked_for(full: Place, helix: Helix) -> None:
+    ran = helix("show", "m@9.0.0", "-o", "json", cwd=full.root)
+    assert (ran.code, ran.out) == (4, "")
+    assert json.loads(ran.err) == {
+        "schema_version": 1,
+        "kind": "error",
+        "code": "HX401",
+        "exit_code": 4,
+        "message": "m@9.0.0 is not registered",
+        "hint": "helixctl list shows what there is",
+        "path": None,
+        "line": None,
+        "key": None,
+    }
+
+
+def test_quiet_silences_warnings_and_nothing_else(full: Place, cli: Cli) -> None:
+    full.path("other@1.0.0").write_text("damaged")
+    loud, quiet = cli("list"), cli("list", "-q")
+    assert loud.err.startswith("warning: models/other/1.0.0.toml:1: ")
+    assert quiet.err == ""
+    assert (loud.code, loud.out) == (quiet.code, quiet.out)
+    refused = cli("show", "m@9.0.0", "-q")
+    assert refused.err.startswith("error[HX401]: ")
+
+
+def test_results_go_to_stdout_and_warnings_to_stderr(full: Place, cli: Cli) -> None:
+    full.path("other@1.0.0").write_text("damaged")
+    ran = cli("list", "-o", "json")
+    assert [one["model"] for one in json.loads(ran.out)["versions"]] == ["m", "m", "m"]
+    assert "models/other" in ran.err
