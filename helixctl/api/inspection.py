@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record, order_of
 from helixctl.errors import HelixError, NotFound
-from helixctl.storage import inferences, ledger
-from helixctl.storage.registry import Store
+from helixctl.storage import inferences
+
+if TYPE_CHECKING:
+    from helixctl.storage.ledger import Ledger
+    from helixctl.storage.registry import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Versions ascending by model and precedence, and what could not be read."""
 
     records: tuple[Record, ...]
     broken: tuple[HelixError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """A version that is not retired and ends within the warning time, or has ended."""
 
     version: str
@@ -33,8 +33,7 @@ class Ending:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
+class ModelStatus(NamedTuple):
     """One model at a glance. `previous` is what a rollback would restore; `rolling` is as last refreshed."""
 
     model: str
@@ -79,8 +78,10 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
 
 
 @contextmanager
-def _log_of(store: Store) -> Iterator[ledger.Ledger | None]:
+def _log_of(store: Store) -> Iterator[Ledger | None]:
     """Give the log added up, or None where it is broken: to say that is for `verify`."""
+    from helixctl.storage import ledger
+
     try:
         book = ledger.load(store.root)
     except HelixError:
@@ -90,7 +91,7 @@ def _log_of(store: Store) -> Iterator[ledger.Ledger | None]:
         yield book
 
 
-def _status(store: Store, model: str, at: datetime, book: ledger.Ledger | None) -> ModelStatus:
+def _status(store: Store, model: str, at: datetime, book: Ledger | None) -> ModelStatus:
     loaded = list(store.records(model))
     records = sorted((one for one in loaded if isinstance(one, Record)), key=order_of)
     broken = tuple(one for one in loaded if isinstance(one, HelixError))

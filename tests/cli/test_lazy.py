@@ -46,7 +46,7 @@ def test_show_imports_no_more_than_it_needs(place: Place) -> None:
 def test_list_imports_no_gate_and_nothing_heavy(place: Place) -> None:
     place.register("m@1.0.0")
     found = imported(place, "list")
-    assert found & (HEAVY - {"semver", "sqlite3"}) == set()
+    assert found & (HEAVY - {"semver"}) == set()
     assert "helixctl.gate" not in found
 
 
