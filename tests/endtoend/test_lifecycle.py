@@ -421,7 +421,8 @@ def test_fields_choose_what_is_shown_in_every_format(full: Place, cli: Cli) -> N
         cli("list", "other", *wanted, "-o", "csv").out == "version,status,cost.input_per_mtok\r\n1.0.0,inactive,1.0\r\n"
     )
     row = {"version": "1.0.0", "status": "inactive", "cost.input_per_mtok": 1.0}
-    assert json.loads(cli("list", "other", *wanted, "-o", "ndjson").out) == row
+    head = {"schema_version": 1, "kind": "version"}
+    assert json.loads(cli("list", "other", *wanted, "-o", "ndjson").out) == head | row
     assert payload(cli("list", "other", *wanted, "-o", "json")) == {
         "schema_version": 1,
         "kind": "list",

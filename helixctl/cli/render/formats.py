@@ -11,8 +11,8 @@ from helixctl.cli.render.cells import at, cell, csv_text
 from helixctl.cli.render.paint import columns
 from helixctl.errors import Usage
 
-ROWS = {"list": "versions", "entries": "entries", "status": "models"}
-"""The key that holds the rows, by kind: what `--fields`, ndjson and csv work on."""
+ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
+"""The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
 
 
 def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbose: bool, on: bool) -> str:
@@ -25,7 +25,7 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbos
         Usage: `--fields` names a field that is not there.
     """
     wanted = [name.strip() for name in fields.split(",")] if fields else None
-    key = ROWS.get(payload["kind"])
+    key, kind = ROWS.get(payload["kind"], (None, payload["kind"]))
     if wanted is not None:
         payload = _only(payload, key, wanted)
     rows = payload[key] if key else [payload]
@@ -33,7 +33,8 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbos
         case "json":
             return json.dumps(payload, indent=2) + "\n"
         case "ndjson":
-            return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+            head = {"schema_version": payload["schema_version"], "kind": kind}
+            return "".join(json.dumps({**head, **row}, separators=(",", ":")) + "\n" for row in rows)
         case "csv":
             return csv_text(rows, wanted)
     if wanted is not None:
