@@ -115,9 +115,9 @@ class Snapshot(NamedTuple):
             hint=f"helixctl activate {self.model}@VERSION",
         )
 
-    def predecessors(self) -> Iterator[str]:
-        """Yield the versions that served before the active one, newest first, each once."""
-        record = self.active
+    def predecessors(self, of: Record | None = None) -> Iterator[str]:
+        """Yield the versions that served before one (by default the active one), newest first, each once."""
+        record = of or self.active
         seen = {record.version} if record else set()
         while record is not None and (version := record.lifecycle.get("previous")) and version not in seen:
             seen.add(version)

@@ -100,8 +100,8 @@ def _activate(before: Record, request: Request, now: Snapshot) -> Plan:
 
 def _leading_past(before: Record, now: Snapshot) -> Record | None:
     """Return the record whose `previous` is a version that serves again, leading past it: none stands twice in the chain."""
-    chain = [now.last_served, *(now.records.get(version) for version in now.predecessors())]
-    for record in chain:
+    last = now.last_served
+    for record in (last, *(now.records.get(version) for version in now.predecessors(last))):
         if record is not None and record.lifecycle.get("previous") == before.version:
             return record.with_lifecycle(previous=before.lifecycle.get("previous"))
     return None

@@ -96,13 +96,16 @@ class Model:
         assert len(held) <= 1
         return held[0] if held else None
 
-    def chain(self) -> Iterator[str]:
-        seen, name = set(), self.holder("active")
+    def chain(self, first: str | None) -> Iterator[str]:
+        seen, name = set(), first
         while name is not None and name not in seen:
             seen.add(name)
-            if name != self.holder("active"):
-                yield name
+            yield name
             name = self.versions[name].previous
+
+    def leading_to(self, name: str) -> str | None:
+        chain = self.chain(self.last_served())
+        return next((other for other in chain if self.versions[other].previous == name), None)
 
     def may_return(self, name: str) -> bool:
         one = self.versions[name]
@@ -116,7 +119,7 @@ class Model:
         )
 
     def previous(self) -> str | None:
-        return next(filter(self.may_return, self.chain()), None)
+        return next(filter(self.may_return, self.chain(self.holder("active"))), None)
 
     def last_served(self) -> str | None:
         served = [
@@ -153,12 +156,15 @@ class Model:
         if to not in STEPS[one.status] or (to == "canary" and self.holder("canary")):
             return Outcome(IllegalTransition)
         left = self.holder("active") if to == "active" else None
+        leading = self.leading_to(name) if to == "active" else None
 
         def change() -> None:
             before, last = one.status, self.last_served()
             one.status = to
             one.tested = one.tested or to == "testing"
             if to == "active":
+                if leading:
+                    self.versions[leading].previous = one.previous
                 if last != name:
                     one.previous = last
                 one.activated_at, one.served, one.ends, one.ends_by = self.now, one.wire, None, None
@@ -167,7 +173,7 @@ class Model:
                     gone.status, gone.ends, gone.ends_by = "deprecated", self.now + timedelta(days=90), "activation"
             assert before != to
 
-        rewrites = (name, left) if left else (name,)
+        rewrites = tuple(dict.fromkeys(filter(None, (name, left, leading))))
         return Outcome(None, action, name, change, rewrites, self.blocking(name, action, overrides))
 
     def rollback(self, to: str | None) -> Outcome:
