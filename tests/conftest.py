@@ -13,10 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from helixctl.api import Registry
 from helixctl.core.audit import Actor
 
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ALICE = Actor("alice@example.com", "user", "test")
 OVERRIDE = ("tested-first", "evaluation")

@@ -70,7 +70,7 @@ class Registry:
         Raises:
             NotFound: there is none.
         """
-        root = tree.find_root(os.fspath(path) if path is not None else None, os.getcwd())
+        root = tree.find_root(os.fspath(path) if path is not None else None)
         return cls(registry.Store(root, random, clock), _teller(actor))
 
     @classmethod

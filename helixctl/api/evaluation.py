@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from helixctl.core import request as ask
@@ -137,7 +136,8 @@ def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:
     """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
     if not isinstance(given, Iterable) or hasattr(given, "readline"):
         return Source("-", cast(BinaryIO, given))
-    stated = ({key: value for key, value in one.items() if value is not None or key == "latency_ms"} for one in given)
+    many = [given] if isinstance(given, Mapping) else given
+    stated = ({key: value for key, value in one.items() if value is not None or key == "latency_ms"} for one in many)
     lines = (json.dumps(one, default=_json) for one in stated)
     return Source("inferences", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
 
@@ -152,7 +152,7 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
     Unknown fields and the text of errors are not kept; a line without a time gets that of its arrival.
 
     Raises:
-        BadSettings: settings or a policy do not load.
+        BadSettings: settings or a policy do not load. Invalid: there are lines, and none is an inference.
         StorageRefused: a file cannot be written; lines before that are kept.
     """
     store.policies()  # one that does not load stops every write, before the first line is kept
@@ -170,6 +170,11 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
             recorded += 1
         if not request.dry_run:
             inferences.append(store.root, record.ref, {day: b"".join(kept) for day, kept in lines.items()})
+    if malformed and not recorded:
+        bad = malformed[0]
+        raise Invalid(
+            f"no line is an inference: {bad.source}:{bad.line}: {bad.why}", hint="docs/evaluation.md shows one"
+        )
     if request.dry_run or not recorded:
         return Recorded(record.ref, recorded, tuple(malformed), malformed_count)
     with lock.exclusive(store.root, path=lock.REFRESH):  # two at once would both alert
@@ -178,9 +183,18 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
 
 
 def _batched(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(found)
-    while chunk := list(islice(iterator, size)):
+    """Yield lists of at most `size`; an interrupt comes after what was read before it."""
+    chunk: list[Any] = []
+    try:
+        for one in found:
+            chunk.append(one)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except KeyboardInterrupt:
         yield chunk
+        raise
+    yield chunk
 
 
 def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evaluation | None, Result | None]:

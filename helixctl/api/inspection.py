@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from helixctl.core.integrity import holders
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record, order_of
-from helixctl.errors import HelixError, NotFound
+from helixctl.errors import Damaged, HelixError, NotFound
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
@@ -94,7 +95,11 @@ def _log_of(store: Store) -> Iterator[Ledger | None]:
 def _status(store: Store, model: str, at: datetime, book: Ledger | None) -> ModelStatus:
     loaded = list(store.records(model))
     records = sorted((one for one in loaded if isinstance(one, Record)), key=order_of)
-    broken = tuple(one for one in loaded if isinstance(one, HelixError))
+    troubles = holders((model, one.version, one.status) for one in records)
+    broken = (
+        *(one for one in loaded if isinstance(one, HelixError)),
+        *(Damaged(one.message, path=one.path, hint="deactivate all but one") for one in troubles),
+    )
     previous = None
     if not broken:
         try:

@@ -118,7 +118,7 @@ def _act(record: Record, ends: datetime, at: datetime, settings: Settings, *, is
     if left > timedelta(0):
         due = [days for days in settings.eol_warning_days if left <= timedelta(days=days)]
         return ask.Warn(record.ref, ends, min(due)) if due else None
-    if record.status is Status.ACTIVE and not settings.retire_active:
+    if record.status is Status.ACTIVE and not (settings.retire_active and settings.retire_at_eol):
         return ask.Warn(record.ref, ends, 0)
     if not settings.retire_at_eol or is_fallback:  # it may be past only a date that an activation set
         return None

@@ -156,6 +156,7 @@ _helixctl() {{
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
   local cut="${{cur%"${{cur##*[@:=]}}"}}"
+  [[ "$cut" == *@ ]] && shopt -q hostcomplete && cut="${{cut%@}}"  # readline then keeps the @ with what follows
   [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${{cut: -1}}"* ]] && COMPREPLY=("${{COMPREPLY[@]#"$cut"}}")
   [[ "${{COMPREPLY[*]}}" == *@ ]] && compopt -o nospace 2>/dev/null
 }}

@@ -99,6 +99,8 @@ class Session:
 
     def stream(self, chunks: Iterable[bytes], code: int = 0) -> NoReturn:
         """Print bytes as they come, and end with an exit code."""
+        if self.fields:
+            raise Usage("--fields does not apply to an export", hint="choose fields with jq, or from the csv")
         self.world.stdout.flush()
         out = self.world.stdout.buffer
         with _printing():
@@ -171,7 +173,9 @@ class Session:
         if record.status is Status.ACTIVE:
             self.confirm_by_name(f"retiring {record.ref}, which is active,", str(record.ref), confirm)
         else:
-            self.confirm(f"retiring {record.ref} for good", yes=yes or confirm == str(record.ref))
+            if confirm not in (None, str(record.ref)):
+                raise Unconfirmed("the name does not match", hint=f"add --confirm={record.ref}")
+            self.confirm(f"retiring {record.ref} for good", yes=yes or confirm is not None)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before what cannot be taken back.

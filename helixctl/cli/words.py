@@ -13,7 +13,7 @@ def answer(arguments: list[str]) -> int:
         arguments: optionally `-C DIR`, then what has been typed so far.
     """
     root = os.environ.get("HELIX_REGISTRY")
-    if arguments[:1] == ["-C"]:
+    if arguments[:1] == ["-C"] and len(arguments) > 1:
         root, arguments = arguments[1], arguments[2:]
     typed = arguments[-1] if arguments else ""
     found = _root(root)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core.times import stamp
+from helixctl.errors import Invalid
 
 SEVERITIES = ("debug", "info", "warning", "error", "critical")
 OUTCOMES = ("success", "denied", "failed")
@@ -171,12 +172,15 @@ def encode(entry: Entry) -> tuple[bytes, str]:
 
     Raises:
         ValueError: `data` holds a field outside the closed set of the action.
+        Invalid: the line would be longer than any reader takes.
     """
     action = entry.effects[0].action if entry.effects else entry.action
     extra = set(entry.data) - DATA_FIELDS["*"] - DATA_FIELDS.get(action, frozenset())
     if extra:
         raise ValueError(f"{action} has no data field {', '.join(sorted(extra))}")
     body = json.dumps(_fields(entry), separators=(",", ":"))[:-1].encode("ascii")
+    if len(body) + _SUFFIX >= MAX_LINE:
+        raise Invalid("the entry of this change is longer than 1 MiB", hint="change less at once")
     digest = hashlib.sha256(body).hexdigest()
     return body + f',"hash":"{digest}"}}\n'.encode(), digest
 

@@ -39,16 +39,6 @@ class Check(NamedTuple):
     answer: Callable[[Any, Case], Answer]
 
 
-def _table(schema: s.Schema, *required: str) -> s.Kind:
-    def check(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise ValueError(f"expected a table with {', '.join(schema)}")
-        return s.checked(value, schema, required=required)
-
-    check.__doc__ = f"A table with {', '.join(schema)}."
-    return check
-
-
 def _true(value: Any) -> bool:
     """Only `true`: leave the rule out where it is not wanted."""
     if value is not True:
@@ -165,7 +155,7 @@ def not_in_service(_: bool, case: Case) -> Answer:
 CHECKS: dict[str, Check] = {
     "through": Check(s.list_of(s.one_of("testing")), through),
     "evaluation": Check(
-        _table(
+        s.table(
             {
                 "verdict": s.list_of(s.one_of("passed", "warning", "failed")),
                 "max_age": s.duration,
@@ -176,7 +166,7 @@ CHECKS: dict[str, Check] = {
         evaluation,
     ),
     "cost": Check(
-        _table(
+        s.table(
             {"max_per_request": s.amount, "input_tokens": s.count, "output_tokens": s.count},
             "max_per_request",
             "input_tokens",

@@ -36,7 +36,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return key, kind(value) if kind is not None else s.free(value)
     except ValueError as error:
-        told = ((kind or s.free).__doc__ or "").strip().lower().rstrip(".")
+        told = ((kind or s.free).__doc__ or "").strip().rstrip(".")
         raise Invalid(f"{key}: {error}", key=key, hint=f"expected here: {told}") from None
 
 
@@ -74,12 +74,14 @@ def _path(key: str) -> list[str]:
     """Return the names in a dotted key, which may be quoted as in TOML."""
     path, inner = [], toml.parse(f"{key} = 0".encode())
     while isinstance(inner, Mapping):
+        if len(inner) != 1 or "\n" in key:
+            raise Usage(f"{key!a} is no key", hint="write a dotted key, such as configuration.temperature")
         ((name, inner),) = inner.items()
         path.append(name)
     return path
 
 
-def edited(source: bytes, spec: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
+def edited(source: bytes, values: Mapping[str, Any]) -> tuple[bytes, Mapping[str, Any]]:
     """Return the text and the values of a specification with some values set, or removed where None.
 
     Raises:

@@ -108,9 +108,9 @@ class Chain:
             elif parents and seq != 1 + max(known):
                 self._found("bad-seq", path, number, f"seq {seq} is not 1 + the largest seq of its parents")
             referred.update(parents)
-        if self.links and not roots:
-            path, number, *_ = self.links[0]
-            self._found("no-root", path, number, "the log's first entry is not there")
+        if not roots:
+            where: tuple[str, int | None] = self.links[0][:2] if self.links else ("audit", None)
+            self._found("no-root", *where, "the log's first entry is not there")
         self.heads = set(self.seqs) - referred
 
     def _found(self, code: str, path: str, line: int | None, message: str) -> None:
@@ -124,6 +124,7 @@ class Fold:
     registry: str
     files: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    forks: dict[str, Finding] = field(default_factory=dict)
 
     def add(self, path: str, number: int, raw: bytes) -> None:
         """Add one line, ascending by (seq, hash) over the whole log."""
@@ -142,11 +143,12 @@ class Fold:
             self.findings.append(Finding("foreign-entry", path, number, f"the entry is of registry {registry!a}"))
         takes_over = action in ("version.adopted", "registry.reconciled", "registry.restored")
         for name, before, after, state in changes:
+            if takes_over:
+                self.forks.pop(name, None)
             known = self.files.get(name, (None, None))[0]
-            if before != known and not takes_over:
-                self.findings.append(
-                    Finding("forked-file", name, None, f"changed on two sides of a merge (entry {path}:{number})")
-                )
+            if before != known and not takes_over and name.startswith("models/"):
+                fact = f"changed on two sides of a merge (entry {path}:{number})"
+                self.forks[name] = Finding("forked-file", name, None, fact)
             self.files[name] = (after, state)
 
 

@@ -13,13 +13,13 @@ from helixctl.core import request as ask
 from helixctl.core import times, transitions
 from helixctl.core.audit import Effect
 from helixctl.core.edit import edited
-from helixctl.core.lifecycle import Action, Status
+from helixctl.core.lifecycle import IN_SERVICE, Action, Status
 from helixctl.core.names import parse_version, same_version
 from helixctl.core.plan import Plan, effect_of, refuse_retired
 from helixctl.core.record import Record
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
-from helixctl.errors import Changed, Drift, Duplicate, IllegalTransition, Unexpected
+from helixctl.errors import Changed, Drift, Duplicate, IllegalTransition, NotFound, Unexpected
 
 
 def plan(request: Request, now: Snapshot) -> Plan:
@@ -28,6 +28,7 @@ def plan(request: Request, now: Snapshot) -> Plan:
     Raises:
         HelixError: a refusal: not found, no such transition, duplicate, drift, `--expect` not met, nothing to restore.
     """
+    _sound(request.act, now)
     act = request.act._replace(ref=now.resolve(request.ref)) if request.ref.version else request.act
     request = request._replace(act=act)
     _expected(request, now)
@@ -41,6 +42,18 @@ def plan(request: Request, now: Snapshot) -> Plan:
                 hint=f"helixctl adopt {record.ref} --reason '...', or restore the file from git",
             )
     return planned
+
+
+def _sound(act: ask.Act, now: Snapshot) -> None:
+    """Refuse a model that is not there, or in which a merge left two versions in one place, but for what mends that."""
+    if not now.records and not now.drifted and not isinstance(act, ask.Register):
+        raise NotFound(f"{now.model} is not registered", hint="helixctl list shows what there is")
+    mends = isinstance(act, ask.Move) and act.to is Status.INACTIVE
+    for status in () if mends else IN_SERVICE:
+        held = [record.version for record in now.records.values() if record.status is status]
+        if len(held) > 1:
+            fact = f"{now.model} has {len(held)} {status} versions: {', '.join(sorted(held))}"
+            raise Drift(fact, path=f"models/{now.model}", hint=f"helixctl deactivate {now.model}@VERSION takes one out")
 
 
 def _plan(request: Request, now: Snapshot) -> Plan:
@@ -124,7 +137,7 @@ def _respecified(before: Record, after: Record, logged_serving: str | None) -> R
 def _update(act: ask.Update, now: Snapshot) -> Plan:
     before = now.record(act.ref)
     refuse_retired(before, "changed")
-    source, spec = edited(before.source, before.spec, act.values)
+    source, spec = edited(before.source, act.values)
     if spec == before.spec:
         return Plan(Action.UPDATE, before)
     after = _respecified(before, replace(before, source=source, spec=spec), before.serving_digest)

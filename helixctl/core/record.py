@@ -75,7 +75,7 @@ LIFECYCLE: s.Schema = {
     "previous": s.version,
     "canary_weight": s.rate,
     "last_blocked_at": s.moment,
-    "blocked": {"at": s.moment, "reason": s.text},
+    "blocked": s.table({"at": s.moment, "reason": s.text}, "at", "reason"),
     "deprecation": {
         "announced_at": s.moment,
         "end_of_life": s.day,
@@ -228,7 +228,11 @@ def decode(raw: bytes) -> Record:
     Raises:
         Invalid: not TOML, an unknown key, a wrong value, no `[lifecycle]`, or tables after it.
     """
-    data = toml.load(raw, FILE, required=(*REQUIRED, "lifecycle"))
+    data = toml.load(raw, FILE, required=REQUIRED)
+    if "lifecycle" not in data:
+        raise Invalid(
+            "not registered: there is no [lifecycle]", hint="move it out of models/, then helixctl register -f FILE"
+        )
     lifecycle = data.pop("lifecycle")
     metrics = data.pop("metrics", None)
     if "status" not in lifecycle:

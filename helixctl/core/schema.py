@@ -176,6 +176,18 @@ def map_of(kind: Kind) -> Kind:
     return check
 
 
+def table(schema: Schema, *required: str) -> Kind:
+    """A table with known keys, some of which must be there."""
+
+    def check(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected a table with {', '.join(schema)}")
+        return checked(value, schema, required=required)
+
+    check.__doc__ = f"A table with {', '.join(schema)}."
+    return check
+
+
 def one_of(*choices: str) -> Kind:
     """One of a closed set of words."""
 
@@ -267,7 +279,7 @@ def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
     except Invalid as error:
         raise _inside(path, error) from None
     except ValueError as error:
-        hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].lower().rstrip('.')}"
+        hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}"
         raise Invalid(f"{path}: {error}", key=path, hint=hint) from None
 
 

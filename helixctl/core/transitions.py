@@ -18,7 +18,7 @@ from helixctl.errors import HelixError, IllegalTransition, NothingToRestore, Usa
 
 
 def _illegal(record: Record, target: Status) -> HelixError:
-    steps = {Status.DEPRECATED: "deprecate", Status.RETIRED: "retire", Status.INACTIVE: "deactivate"}
+    steps = {Status.DEPRECATED: "be deprecated", Status.RETIRED: "be retired", Status.INACTIVE: "be deactivated"}
     word = steps.get(target, f"become {target}")
     hint = "retired is final; register a new version" if record.status is Status.RETIRED else None
     if target is Status.DEPRECATED:
@@ -33,7 +33,7 @@ def move(act: ask.Move, request: Request, now: Snapshot) -> Plan:
     before = now.record(act.ref)
     action = REACHED_BY[act.to]
     if before.status is act.to:
-        return Plan(action, before)
+        return _reweighted(act, before) if act.canary_weight is not None else Plan(action, before)
     if not can_move(before.status, act.to):
         raise _illegal(before, act.to)
     match act.to:
@@ -53,6 +53,14 @@ def move(act: ask.Move, request: Request, now: Snapshot) -> Plan:
             after = before.with_lifecycle(status=Status.INACTIVE, canary_weight=None)
             name = "canary.ended" if before.status is Status.CANARY else "version.deactivated"
             return Plan(action, before, (after,), (effect_of(name, before, after),))
+
+
+def _reweighted(act: ask.Move, before: Record) -> Plan:
+    after = before.with_lifecycle(canary_weight=act.canary_weight)
+    if after == before:
+        return Plan(Action.CANARY, before)
+    data = {"weight": str(act.canary_weight)}
+    return Plan(Action.CANARY, before, (after,), (effect_of("canary.started", before, after),), data)
 
 
 def _canary(act: ask.Move, before: Record, now: Snapshot) -> Plan:
@@ -145,7 +153,7 @@ def rollback(act: ask.Rollback, request: Request, now: Snapshot) -> Plan:
     if chosen.status is Status.CANARY:
         effects.append(effect_of("canary.ended", chosen, restored))
     note = f"skipped: {'; '.join(skipped)}" if skipped and not act.to else None
-    undo = f"helixctl unblock {left.ref} && helixctl activate {left.ref}"
+    undo = " && ".join(f"helixctl {verb} {left.ref}" for verb in ("unblock", "evaluate", "activate"))
     data = {"left": left.version, "skipped": skipped if not act.to else []}
     return Plan(Action.ROLLBACK, chosen, (restored, behind), tuple(effects), data, undo=undo, note=note)
 
@@ -158,7 +166,7 @@ def deprecate(act: ask.Deprecate, request: Request, now: Snapshot) -> Plan:
     if before.status is not Status.DEPRECATED and not can_move(before.status, Status.DEPRECATED):
         raise _illegal(before, Status.DEPRECATED)
     deprecation = _announcement(act, request, before, now)
-    asked = act.end_of_life, act.grace_days, act.replacement, act.migration_guide, act.allow_new_deployments
+    asked = (request.reason, *act[1:-1])
     if before.status is Status.DEPRECATED and all(value is None for value in asked):
         return Plan(Action.DEPRECATE, before)
     after = before.with_lifecycle(status=Status.DEPRECATED, deprecation=deprecation)
@@ -173,8 +181,11 @@ def deprecate(act: ask.Deprecate, request: Request, now: Snapshot) -> Plan:
         "grace_period_days": deprecation.get("grace_period_days"),
         "replacement": deprecation.get("replacement"),
     }
-    undo = f"helixctl deprecate {before.ref} --cancel"
-    return Plan(Action.DEPRECATE, before, (after,), (effect_of("version.deprecated", before, after),), data, undo=undo)
+    serves = before.status is Status.ACTIVE
+    undo = None if serves else f"helixctl deprecate {before.ref} --cancel"
+    note = f"{now.model} has no active version now" if serves else None
+    effects = (effect_of("version.deprecated", before, after),)
+    return Plan(Action.DEPRECATE, before, (after,), effects, data, undo=undo, note=note)
 
 
 def _announcement(act: ask.Deprecate, request: Request, before: Record, now: Snapshot) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.errors import BrokenLog, Changed, HelixError
-from helixctl.storage import disk, git, ledger
+from helixctl.storage import disk, git, ledger, tree
 
 PENDING = ".helix/pending"
 
@@ -35,7 +35,7 @@ def digest_of(path: str) -> str | None:
     try:
         with open(path, "rb") as handle:
             return hashlib.sha256(handle.read()).hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -52,11 +52,16 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
     for change in entry.changes:
         if digest_of(os.path.join(root, change.path)) not in (change.before, _unrecorded(change, files)):
             raise Changed(f"{change.path} changed while the command ran", path=change.path, hint="run it again")
+    for path in (segment, PENDING, *files):
+        tree.refuse_links(root, path)
     line, digest = audit.encode(entry)
     folder = os.path.join(root, PENDING, entry.id)
     try:
         with disk.refusing(f"write to {PENDING}"):
             _stage(folder, entry, files)
+        with disk.refusing("make the folders of the files"):
+            for path in files:
+                disk.make_folders(os.path.dirname(os.path.join(root, path)))
         with disk.refusing(f"append to {segment}"):
             disk.append_line(os.path.join(root, segment), line)
     except disk.TornAppend:
@@ -64,7 +69,8 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
     except HelixError:
         with suppress(OSError):
             disk.remove_folder(folder)
-            disk.remove_empty_folders(os.path.dirname(os.path.join(root, segment)), root)
+            for path in (segment, *files):
+                disk.remove_empty_folders(os.path.dirname(os.path.join(root, path)), root)
         raise
     try:
         _place(root, folder, audit.changes_as_rows(entry))
@@ -95,7 +101,7 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
     folders = set()
     for number, change in enumerate(changes):
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
-        if os.path.exists(source) and digest_of(target) in (change["before"], change["after"]):
+        if _stands_for(root, source, change):
             disk.make_folders(os.path.dirname(target))
             disk.move(source, target)
         if os.path.exists(target):  # moved before a crash, perhaps, and not synced
@@ -104,6 +110,12 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
         disk.sync_folder(name)
     if not any(os.path.exists(os.path.join(folder, str(number))) for number in range(len(changes))):
         disk.remove_folder(folder)
+
+
+def _stands_for(root: str, source: str, change: dict[str, Any]) -> bool:
+    """Tell whether a pending file is what was logged, and nobody edited the file that it is to replace."""
+    target = digest_of(os.path.join(root, change["path"]))
+    return digest_of(source) == change["after"] is not None and target in (change["before"], change["after"])
 
 
 def recover(root: str) -> ledger.Ledger:
@@ -124,9 +136,12 @@ def recover(root: str) -> ledger.Ledger:
 
 def _repair(root: str, book: ledger.Ledger) -> None:
     with disk.refusing("repair what a crash left"):
-        for segment in book.segments.values():
+        for segment in list(book.segments.values()):
             if segment.torn:
                 _cut_tail(root, segment)
+            if not segment.lines and not git.may_be_tracked(root, segment.path):
+                disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
+                book.forget(segment.path)
         for name, changes in pending(root):
             folder = os.path.join(root, PENDING, name)
             if changes is None:
@@ -175,7 +190,7 @@ def overlay(root: str) -> dict[str, str]:
     for name, changes in pending(root):
         for number, change in enumerate(changes or ()):
             path = os.path.join(root, PENDING, name, str(number))
-            if os.path.exists(path):
+            if _stands_for(root, path, change):
                 found[change["path"]] = path
     return found
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from helixctl.errors import NotFound, StorageRefused
 
+_LONGEST = 1_048_576
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -111,9 +112,11 @@ def append_shared(path: str, data: bytes) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size
-        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        end = os.pread(handle, _LONGEST, max(size - _LONGEST, 0))
+        size -= len(end) - (end.rfind(b"\n") + 1)  # a line that a crash left without its end
+        os.ftruncate(handle, size)
         try:
-            _write_all(handle, b"\n" * torn + data)
+            _write_all(handle, data)
         except OSError:
             os.ftruncate(handle, size)
             raise
@@ -178,8 +181,11 @@ def make_folders(path: str) -> None:
         return
     parent = os.path.dirname(path)
     make_folders(parent)
-    with suppress(FileExistsError):
+    try:
         os.mkdir(path, 0o755)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
     sync_folder(parent)
 
 

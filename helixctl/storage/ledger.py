@@ -88,6 +88,11 @@ class Ledger:
             self.base.close()
         self.base = None
 
+    def forget(self, path: str) -> None:
+        """Take a segment out that was removed, since it was empty."""
+        del self.segments[path]
+        self.touched.discard(path)
+
     def add(self, path: str, number: int, raw: bytes) -> str:
         """Add one line of a segment; return its hash.
 

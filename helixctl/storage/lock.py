@@ -24,18 +24,29 @@ def exclusive(root: str, patience_s: float = PATIENCE_S, path: str = PATH) -> It
         StorageRefused: the lock cannot be opened.
     """
     full = os.path.join(root, path)
-    with disk.refusing("lock the registry"):
-        disk.make_folders(os.path.dirname(full))  # a fresh clone has none
-        handle = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
+    while True:
+        with disk.refusing("lock the registry"):
+            disk.make_folders(os.path.dirname(full))  # a fresh clone has none
+            handle = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if not _wait(handle, shared=False, patience_s=patience_s):
+                raise Locked(
+                    f"another writer has held the registry for {patience_s:.0f} s",
+                    hint=f"run it again; if nothing is running, look for a stopped process that holds {path}",
+                )
+            if _is_same(handle, full):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_same(handle: int, path: str) -> bool:
+    """Tell whether the file is still the one that was locked: a clean-up of untracked files may have removed it."""
     try:
-        if not _wait(handle, shared=False, patience_s=patience_s):
-            raise Locked(
-                f"another writer has held the registry for {patience_s:.0f} s",
-                hint=f"run it again; if nothing is running, look for a stopped process that holds {path}",
-            )
-        yield
-    finally:
-        os.close(handle)
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

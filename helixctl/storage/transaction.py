@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
 from helixctl.core.times import stamp
-from helixctl.errors import StorageRefused
+from helixctl.errors import BrokenLog, Duplicate, NotFound, StorageRefused
 from helixctl.storage import commit, disk, ledger, lock, tree
 from helixctl.storage.registry import Store
 
@@ -65,6 +65,8 @@ class Transaction:
     def append(self, entry: Entry, files: Mapping[str, bytes], now: Settings) -> Logged:
         """Append an entry and put the files of its changes in place."""
         heads = self.book.heads
+        if not heads and entry.action != "registry.initialized":
+            raise BrokenLog("the audit log is gone", path="audit", hint="restore the folder audit/ from git")
         placed = entry._replace(
             seq=1 + max((seq for seq, _ in heads.values()), default=0),
             id=audit.entry_id(entry.at, self.store.random(10)),
@@ -139,21 +141,29 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
     """Make a folder a registry, with the default policy, and log it; False where it is one already.
 
     Raises:
+        Duplicate: the folder lies in a registry. BrokenLog: it holds a log, and no helix.toml.
         StorageRefused: the folder cannot be written.
     """
     if os.path.lexists(os.path.join(root, tree.MARKER)):
         return False
+    with suppress(NotFound):
+        raise Duplicate(
+            f"inside the registry {tree.find_root(None, os.path.dirname(root))}", hint="name a folder outside of it"
+        )
     store = Store(root, random)
     with begin(store) as transaction:
         if os.path.lexists(os.path.join(root, tree.MARKER)):
             return False
-        files = {
+        if transaction.book.heads:
+            fact = f"there is an audit log, and no {tree.MARKER}"
+            raise BrokenLog(fact, path="audit", hint=f"restore {tree.MARKER} from git")
+        wanted = {
             tree.MARKER: settings.encode_new(audit.entry_id(at, random(10)), name),
             "policies/default.toml": policy.DEFAULT,
+            ".gitattributes": GIT_ATTRIBUTES,
+            ".gitignore": GIT_IGNORE,
         }
-        for path, text in ((".gitattributes", GIT_ATTRIBUTES), (".gitignore", GIT_IGNORE)):
-            if not os.path.lexists(os.path.join(root, path)):
-                files[path] = text
+        files = {path: raw for path, raw in wanted.items() if not os.path.lexists(os.path.join(root, path))}
         now = settings.decode(files[tree.MARKER])
         states = {tree.MARKER: now.evaluation_digest}
         changes = tuple(

@@ -13,8 +13,8 @@ from helixctl.storage import disk
 MARKER = "helix.toml"
 
 
-def find_root(given: str | None, start: str) -> str:
-    """Return the registry's root: the folder given, or the nearest parent of `start` that holds helix.toml.
+def find_root(given: str | None, start: str | None = None) -> str:
+    """Return the registry's root: the folder given, or the nearest one at or above `start` (by default the working folder).
 
     Raises:
         NotFound: there is none. Usage: the name given is empty.
@@ -25,7 +25,10 @@ def find_root(given: str | None, start: str) -> str:
         if os.path.lexists(os.path.join(given, MARKER)):
             return os.path.abspath(given)
         raise NotFound(f"{given} holds no {MARKER}", hint=f"helixctl init {given}")
-    folder = os.path.abspath(start)
+    try:
+        folder = os.path.abspath(start or os.getcwd())
+    except FileNotFoundError:
+        raise NotFound("the working folder is gone", hint="change into a registry, or name one with -C DIR") from None
     while not os.path.lexists(os.path.join(folder, MARKER)):
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -136,7 +139,8 @@ def policy_paths(root: str) -> list[str]:
 
 def config_paths(root: str) -> list[str]:
     """Return the paths of the files that people edit: settings, policies, trust."""
-    trust = [f"trust/{name}" for name in _names(os.path.join(root, "trust"))]
+    names = _names(os.path.join(root, "trust"))
+    trust = [f"trust/{name}" for name in names if os.path.isfile(os.path.join(root, "trust", name))]
     return [MARKER, *policy_paths(root), *trust]
 
 

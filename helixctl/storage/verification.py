@@ -56,7 +56,8 @@ def _strays(root: str, segments: list[str]) -> Iterator[str]:
         place = os.path.relpath(folder, root).replace(os.sep, "/")
         if place == "audit":
             folders[:] = [name for name in folders if name != "checkpoints"]
-        for name in names:
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in (*names, *links):
             path = f"{place}/{name}"
             if path not in known and not (name.endswith(".sig") and path[:-4] in known):
                 yield path
@@ -68,14 +69,14 @@ def verify(store: Store) -> Verification:
     Raises:
         BadSettings: helix.toml does not load, so the registry's id is not known.
     """
-    settings = store.settings()
+    settings, _ = store.settings(), store.policies()
     log_says = verify_log(store)
     findings = list(log_says.findings)
     fold = Fold(settings.id)
     if log_says.outcome in ("ok", "incomplete"):
         for path, number, raw in log.lines(store.root):
             fold.add(path, number, raw)
-        findings += fold.findings
+        findings += (*fold.findings, *fold.forks.values())
     digests, statuses = {}, []
     for path, raw in _version_files(store, findings):
         digests[path] = hashlib.sha256(raw).hexdigest()
@@ -117,4 +118,5 @@ def _unrecorded(store: Store, fold: Fold) -> Iterator[Finding]:
     for path in sorted({*present, *logged}):
         digest = commit.digest_of(os.path.join(store.root, path))
         if digest != fold.files.get(path, (None, None))[0]:
-            yield Finding("unrecorded", path, None, "edited since the last write; the next write records it")
+            what = "edited" if digest else "deleted"
+            yield Finding("unrecorded", path, None, f"{what} since the last write; the next write records it")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -50,12 +52,39 @@ def offered(place: Place) -> Place:
     return place
 
 
+@pytest.mark.parametrize("hosts", ["-s", "-u"])
+def test_a_tab_in_a_real_terminal_completes_a_reference_whole(offered: Place, hosts: str) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        known = {"PATH": path, "PS1": "", "TERM": "dumb", "HELIX_REGISTRY": str(offered.root), "HISTFILE": ""}
+        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], known)
+    os.write(terminal, f"shopt {hosts} hostcomplete; source <(helixctl completion bash); echo rea''dy\n".encode())
+    typed_by(terminal, b"ready")
+    os.write(terminal, b"helixctl show m@can\t")
+    assert b"canary" in typed_by(terminal, b"canary")
+    os.write(terminal, b"\x01echo \n")
+    shown = typed_by(terminal, b"helixctl show m@canary")
+    os.write(terminal, b"exit\n")
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert b"helixctl show m@canary" in shown
+
+
+def typed_by(terminal: int, wanted: bytes) -> bytes:
+    """Return what a terminal prints, up to and with what is wanted, or what it printed within ten seconds."""
+    seen = b""
+    while wanted not in seen and select.select([terminal], [], [], 10)[0]:
+        seen += os.read(terminal, 4096)
+    return seen
+
+
 def bash(line: str, breaks: str, cwd: Path) -> list[str]:
     """Return what bash would offer at the end of a line, with the script sourced in a real bash."""
     asks = 'source /dev/stdin; COMP_POINT=${#COMP_LINE}; _helixctl; printf "%s\\n" "${COMPREPLY[@]}"'
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "--norc", "-c", f"COMP_WORDBREAKS=$BREAKS; {asks}"],
+        ["bash", "--norc", "-c", f"shopt -u hostcomplete; COMP_WORDBREAKS=$BREAKS; {asks}"],
         input=script("bash"),
         env={**os.environ, "COMP_LINE": line, "BREAKS": breaks, "PATH": path},
         capture_output=True,

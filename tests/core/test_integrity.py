@@ -48,8 +48,6 @@ def in_order(*lines: bytes) -> list[bytes]:
 @pytest.mark.parametrize(
     ("segments", "heads"),
     [
-        ([], []),
-        ([[]], []),
         ([[ONE]], [ONE]),
         ([[ONE, TWO, THREE]], [THREE]),
         ([[ONE], [TWO], [THREE]], [THREE]),
@@ -127,14 +125,29 @@ def test_the_log_folds_to_the_last_digest_and_state_of_each_path() -> None:
 
 
 def test_a_file_changed_on_two_sides_of_a_merge_needs_a_reconciliation() -> None:
-    fold = folded(changed("x", None, A), changed("x", A, B), changed("x", A, C))
-    assert [(one.code, one.path) for one in fold.findings] == [("forked-file", "x")]
-    assert f"{SEGMENT}:3" in fold.findings[0].message
+    path = "models/m/1.0.0.toml"
+    sides = changed(path, None, A), changed(path, A, B), changed(path, A, C)
+    forks = folded(*sides).forks
+    assert [(one.code, one.path) for one in forks.values()] == [("forked-file", path)]
+    assert f"{SEGMENT}:3" in forks[path].message
+    assert folded(*sides, changed(path, C, A, "version.adopted")).forks == {}
+
+
+def test_settings_and_policies_that_two_branches_recorded_are_no_fork() -> None:
+    path = "policies/default.toml"
+    assert folded(changed(path, None, A), changed(path, A, B), changed(path, A, B)).forks == {}
+
+
+def test_a_log_that_is_gone_is_not_whole() -> None:
+    nothing: tuple[list[list[bytes]], ...] = ([], [[]])
+    for segments in nothing:
+        assert [(one.code, one.path) for one in chained(*segments).findings] == [("no-root", "audit")]
 
 
 @pytest.mark.parametrize("action", ["version.adopted", "registry.reconciled", "registry.restored"])
 def test_an_entry_that_takes_over_what_lies_there_may_start_from_any_digest(action: str) -> None:
-    assert folded(changed("x", None, A), changed("x", B, C, action)).findings == []
+    path = "models/m/1.0.0.toml"
+    assert folded(changed(path, None, A), changed(path, B, C, action)).forks == {}
 
 
 def test_an_entry_of_another_registry_is_foreign() -> None:

@@ -206,12 +206,12 @@ def test_a_file_whose_lifecycle_is_not_last_under_a_line_of_its_own_is_refused(r
 @pytest.mark.parametrize(
     ("raw", "message", "line"),
     [
-        (text(), "key 'lifecycle' is missing", None),
+        (text(), "not registered: there is no [lifecycle]", None),
         (text() + b"[lifecycle]\n", "lifecycle.status is missing", 5),
         (text() + b'[lifecycle]\nstatus = "live"\n', "lifecycle.status: 'live' is none of inactive, testing", 6),
         (text() + TAIL + b'previuos = "1.0.0"\n', "unknown key 'lifecycle.previuos' (did you mean 'previous'?)", 8),
         (text() + TAIL + b"[metrics]\nsmaples = 1\n", "unknown key 'metrics.smaples' (did you mean 'samples'?)", 9),
-        (text() + TAIL + b"[lifecycle.blocked]\nat = 1\n", "lifecycle.blocked.at: expected a time", 9),
+        (text() + TAIL + b"[lifecycle.blocked]\nat = 1\n", "key 'reason' is missing", 8),
         (b"schema = 2\n" + text()[11:] + TAIL, "schema: 2 is not supported, expected 1", 1),
         (text()[11:] + TAIL, "key 'schema' is missing", None),
         (text().replace(b'provider = "in-house"\n', b"") + TAIL, "key 'provider' is missing", None),

@@ -136,8 +136,9 @@ def test_a_new_segment_and_new_folders_are_synced_into_the_folders_above(
         "sync models",
         "mkdir models/a/b",
         "sync models/a",
-        "rename .helix/pending/ID/0 models/a/b/1.0.0.toml",
+        "mkdir audit/2026/04",
     ]
+    assert steps.index("rename .helix/pending/ID/0 models/a/b/1.0.0.toml") > steps.index("sync audit/2026/04")
 
 
 def test_before_the_commit_point_nothing_happened(served: Place, monkeypatch: pytest.MonkeyPatch) -> None:

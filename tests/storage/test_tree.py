@@ -30,9 +30,9 @@ def test_the_root_is_the_nearest_folder_above_that_holds_the_marker(tmp_path: Pa
 
 def test_a_folder_that_is_named_is_taken_and_none_above_it(tmp_path: Path) -> None:
     make(tmp_path, "helix.toml", "inner/file")
-    assert tree.find_root(str(tmp_path), "/") == str(tmp_path)
+    assert tree.find_root(str(tmp_path)) == str(tmp_path)
     with pytest.raises(NotFound, match=r"holds no helix\.toml"):
-        tree.find_root(str(tmp_path / "inner"), str(tmp_path))
+        tree.find_root(str(tmp_path / "inner"))
 
 
 def test_without_a_marker_anywhere_there_is_no_registry(tmp_path: Path) -> None:

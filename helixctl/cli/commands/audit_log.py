@@ -20,7 +20,9 @@ def run(
     by: filters.By = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most this many entries.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most this many entries.")
+    ] = None,
 ) -> None:
     """Read the log, newest first.
 

@@ -10,7 +10,9 @@ import typer
 def run(
     ctx: typer.Context,
     ref: Annotated[str, typer.Argument(metavar="REF", help="MODEL or MODEL@VERSION.")],
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most this many entries.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most this many entries.")
+    ] = None,
 ) -> None:
     """Tell what happened to a model or a version, newest first.
 

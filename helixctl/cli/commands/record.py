@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from helixctl.cli.commands.options import Ref
-from helixctl.errors import Usage
 
 
 def run(
@@ -38,7 +37,4 @@ def run(
     one |= {"output_tokens": output_tokens, "cost": cost, "error": error}
     single = failed or any(value is not None for value in one.values())
     given = [{**one, "success": not (failed or error)}] if single else session.world.stdin
-    recorded = session.open().record(ref, given, **session.conditions())
-    if single and recorded.malformed:
-        raise Usage(recorded.malformed[0].why, hint="helixctl record --help")
-    session.emit(recorded)
+    session.emit(session.open().record(ref, given, **session.conditions()))

@@ -29,5 +29,6 @@ def run(
     """
     session = ctx.obj
     registry = session.open()
-    session.confirm_retirement(registry.show(ref), yes=yes, confirm=confirm)
-    session.emit(registry.retire(ref, **session.conditions()))
+    record = registry.show(ref)
+    session.confirm_retirement(record, yes=yes, confirm=confirm)
+    session.emit(registry.retire(str(record.ref), **session.conditions()))

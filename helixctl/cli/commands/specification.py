@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from helixctl.core.edit import parse_assignment
+from helixctl.core.edit import edited, parse_assignment
 from helixctl.core.names import parse_exact
+from helixctl.core.record import text_of
 from helixctl.core.toml import MAX_BYTES
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import disk
@@ -15,8 +16,8 @@ from helixctl.storage import disk
 
 def specification(
     stdin: BinaryIO, ref: str | None, file: str | None, named: Mapping[str, Any], assignments: list[str]
-) -> bytes | dict[str, Any]:
-    """Return the text of a file, or the values that options give.
+) -> bytes:
+    """Return the text of a file, or one with the values that options give.
 
     Raises:
         Usage: neither or both, or no provider. Invalid: the file is too large. NotFound, StorageRefused: it cannot be read.
@@ -29,27 +30,11 @@ def specification(
     if ref is None:
         raise Usage("no version named", hint="helixctl register MODEL@VERSION --provider NAME, or -f FILE")
     exact = parse_exact(ref)
-    values: dict[str, Any] = {"model": exact.model, "version": exact.version, **given}
-    for key, value in map(parse_assignment, assignments):
-        table, dot, leaf = key.partition(".")
-        if not dot:
-            values[table] = value
-        else:
-            _put(values.setdefault(table, {}), leaf, value)
-    if "provider" not in values:
+    assigned = dict(map(parse_assignment, assignments))
+    if not {"provider"} & {*given, *assigned}:
         raise Usage("no provider given", hint="add --provider NAME")
-    return values
-
-
-def _put(table: dict[str, Any], path: str, value: Any) -> None:
-    key, dot, rest = path.partition(".")
-    if dot:
-        inner = table.setdefault(key, {})
-        if not isinstance(inner, dict):
-            raise Usage(f"{key!a} cannot be a value and a table", hint="leave one --set out")
-        _put(inner, rest, value)
-    else:
-        table[key] = value
+    head = text_of({"model": exact.model, "version": exact.version, **given})
+    return edited(head, assigned)[0]
 
 
 def _text(stdin: BinaryIO, file: str) -> bytes:

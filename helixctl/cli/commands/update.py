@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from helixctl.cli.commands.options import Ref, Set
+from helixctl.errors import Usage
 
 
 def run(
@@ -31,4 +32,6 @@ def run(
     session = ctx.obj
     values = dict(map(parse_assignment, set_ or []))
     values |= dict.fromkeys(unset or [])
+    if not values:
+        raise Usage("nothing to change", hint="add --set KEY=VALUE or --unset KEY")
     session.emit(session.open().update(ref, values, **session.conditions()))

@@ -9,8 +9,11 @@ from typing import Any
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
 from helixctl.cli.render.paint import columns
+from helixctl.core import record
 from helixctl.errors import Usage
 
+_SPARSE = ("list", "version")
+"""Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
 
@@ -43,14 +46,16 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbos
 
 
 def _only(payload: dict[str, Any], key: str | None, wanted: list[str]) -> dict[str, Any]:
+    stated = dict.fromkeys(record.FILE) if payload["kind"] in _SPARSE else {}
     if key is None:
+        known = {**payload, **stated}
         return {
             "schema_version": payload["schema_version"],
             "kind": payload["kind"],
-            **_picked(payload, wanted, payload),
+            **_picked(payload, wanted, known),
         }
     rows = payload[key]
-    known = {name: value for row in reversed(rows) for name, value in row.items()}
+    known = {**{name: value for row in reversed(rows) for name, value in row.items()}, **stated}
     return {**payload, key: [_picked(row, wanted, known) for row in rows]}
 
 

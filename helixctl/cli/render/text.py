@@ -29,7 +29,8 @@ def _result(payload: Payload, verbose: bool, on: bool) -> str:
         return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
     lines = [f"{mood}{name} {safe(payload['ref'])}\n"]
     for change in payload["changes"]:
-        lines.append(f"  {safe(change['ref'])}: {_status(change['from'], on)} -> {_status(change['to'], on)}\n")
+        moved = "" if change["from"] == change["to"] else f"{_status(change['from'], on)} -> "
+        lines.append(f"  {safe(change['ref'])}: {moved}{_status(change['to'], on)}\n")
     lines += _overridden(decision, on)
     if verbose and decision:
         lines += [_finding(finding, on) for finding in decision["findings"]]
@@ -263,7 +264,9 @@ def _swept(payload: Payload, verbose: bool, on: bool) -> str:
     lines = []
     for one in payload["warned"]:
         when = f"ends in {one['days']} days or less" if one["days"] else "is past its end of life and still serves"
-        lines.append(f"{paint('warned', 'yellow', on=on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n")
+        lines.append(
+            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n"
+        )
     for result in payload["results"]:
         if result["action"] != "warn":
             lines.append(_result(result, verbose, on))
