@@ -242,8 +242,10 @@ _helixctl() {
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
   local cut="${cur%"${cur##*[@:=]}"}"
-  [[ "$cut" == *@ ]] && shopt -q hostcomplete && cut="${cut%@}"  # readline then keeps the @ with what follows
-  [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]] && COMPREPLY=("${COMPREPLY[@]#"$cut"}")
+  if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]]; then
+    shopt -q hostcomplete && cut="${cut%@}"  # readline then replaces the @ with what follows it
+    COMPREPLY=("${COMPREPLY[@]#"$cut"}")
+  fi
   [[ "${COMPREPLY[*]}" == *@ ]] && compopt -o nospace 2>/dev/null
 }
 complete -F _helixctl helixctl
