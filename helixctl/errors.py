@@ -33,7 +33,11 @@ class HelixError(Exception):
 
     def at(self, path: str) -> HelixError:
         """Return the same refusal, placed in a file."""
-        return type(self)(self.message, hint=self.hint, path=path, line=self.line, key=self.key)
+        return self.become(type(self), path)
+
+    def become(self, kind: type[HelixError], path: str) -> HelixError:
+        """Return the same fact as another refusal, placed in a file."""
+        return kind(self.message, hint=self.hint, path=path, line=self.line, key=self.key)
 
 
 class Bug(HelixError):

@@ -118,7 +118,7 @@ def _entry(request: Request, plan: Plan, decision: Decision | None, now: Snapsho
         data["decision"] = decision.as_data()
     denied = "deployment.denied" if plan.action in policy.GATED else own.action
     overrides = decision.overridden if decision and allowed else ()
-    used = tuple(Effect("override.used", own.model, own.version) for _ in overrides[:1])
+    used = (Effect("override.used", own.model, own.version),) if overrides else ()
     return Entry(
         at=now.at,
         action=own.action if allowed else denied,

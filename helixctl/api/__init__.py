@@ -148,7 +148,7 @@ class Registry:
         from helixctl.core import request as ask
 
         for key in values:
-            edit.check_key(key)
+            edit.kind_of(key)
         return self._submit(ask.Update(_version(ref), values), terms)
 
     def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:

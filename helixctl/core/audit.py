@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -66,18 +66,17 @@ ACTIONS = {
 """Every action, with the severity of an entry about it; readers accept others."""
 
 DATA_FIELDS = {
-    "*": frozenset({"decision", "digests", "overrides"}),
+    "*": frozenset({"decision", "digests"}),
     "version.registered": frozenset({"provider"}),
     "version.updated": frozenset({"keys"}),
-    "version.adopted": frozenset({"keys"}),
     "version.activated": frozenset({"previous"}),
     "canary.started": frozenset({"weight"}),
     "version.deprecated": frozenset({"end_of_life", "grace_period_days", "replacement", "cancelled"}),
     "version.retired": frozenset({"end_of_life", "swept"}),
     "version.rolled_back": frozenset({"left", "skipped"}),
     "eol.warned": frozenset({"end_of_life", "days", "past"}),
-    "evaluation.completed": frozenset({"verdict", "proven", "samples", "violated", "stats", "malformed"}),
-    "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats", "malformed"}),
+    "evaluation.completed": frozenset({"verdict", "proven", "samples", "violated", "stats"}),
+    "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats"}),
     "metrics.updated": frozenset({"verdict", "samples", "violated", "stats"}),
 }
 """The closed set of fields that `data` may hold, by the entry's own action; `*` is every action's."""
@@ -148,7 +147,6 @@ class Line(NamedTuple):
     hash: str
     parents: tuple[str, ...]
     at: bytes
-    raw: bytes
 
 
 class BadLine(ValueError):
@@ -234,7 +232,7 @@ def scan(raw: bytes) -> Line:
     if suffix[9:73] != digest.encode():
         raise BadLine("the hash does not match the line: it was changed")
     heads = tuple(parents[2:-2].decode().split('","')) if len(parents) > 2 else ()
-    return Line(int(start[1]), digest, heads, start[2], raw)
+    return Line(int(start[1]), digest, heads, start[2])
 
 
 def _not_an_entry(raw: bytes) -> str:
@@ -293,11 +291,6 @@ def segment_path(at: datetime, random: bytes) -> str:
     """Return the path of a new segment, from the registry's root."""
     text = at.strftime("%Y%m%dT%H%M%S") + f"{at.microsecond // 1000:03d}Z"
     return f"audit/{at:%Y}/{at:%m}/{text}-{random[:6].hex()}.jsonl"
-
-
-def effects_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield what an entry did, or the entry itself where it did nothing (a denied or failed attempt)."""
-    yield from entry["effects"] or (entry,)
 
 
 class Filter(NamedTuple):

@@ -25,7 +25,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     key = key.strip()
     if not equals or not key:
         raise Usage(f"expected KEY=VALUE, found {text!a}", hint="write --set cost.input_per_mtok=2.50")
-    kind = _kind(key)
+    kind = kind_of(key)
     value: Any = literal
     try:
         (value,) = toml.parse(f"value = {literal}".encode()).values()
@@ -40,17 +40,12 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise Invalid(f"{key}: {error}", key=key, hint=f"expected here: {told}") from None
 
 
-def check_key(key: str) -> str:
-    """Return the dotted key of a value that may be changed.
+def kind_of(key: str) -> s.Kind | None:
+    """Return the kind of a value that may be changed, by its dotted key; None for what is free-form.
 
     Raises:
         Usage: an unknown key, or one that never changes.
     """
-    _kind(key)
-    return key
-
-
-def _kind(key: str) -> s.Kind | None:
     table, dot, leaf = key.partition(".")
     known = [
         path

@@ -59,7 +59,7 @@ def _sound(act: ask.Act, now: Snapshot) -> None:
 def _plan(request: Request, now: Snapshot) -> Plan:
     match request.act:
         case ask.Register():
-            return _register(request.act, request, now)
+            return _register(request.act, now)
         case ask.Update():
             return _update(request.act, now)
         case ask.Adopt():
@@ -102,7 +102,7 @@ def _digests(record: Record) -> dict[str, Any]:
     return {"digests": {"specification": record.specification_digest, "serving": record.serving_digest}}
 
 
-def _register(act: ask.Register, request: Request, now: Snapshot) -> Plan:
+def _register(act: ask.Register, now: Snapshot) -> Plan:
     if now.near:
         fact = f"model id {now.model!a} differs from {now.near!a} only by case"
         raise Duplicate(fact, hint="use the id that is there already")

@@ -38,7 +38,7 @@ def move(act: ask.Move, request: Request, now: Snapshot) -> Plan:
         raise _illegal(before, act.to)
     match act.to:
         case Status.ACTIVE:
-            return _activate(before, request, now)
+            return _activate(before, now)
         case Status.CANARY:
             return _canary(act, before, now)
         case Status.TESTING:
@@ -76,7 +76,7 @@ def _canary(act: ask.Move, before: Record, now: Snapshot) -> Plan:
     return Plan(Action.CANARY, before, (after,), effects, {"weight": str(weight)}, undo=undo)
 
 
-def _activate(before: Record, request: Request, now: Snapshot) -> Plan:
+def _activate(before: Record, now: Snapshot) -> Plan:
     previous = now.last_served
     after = before.with_lifecycle(
         status=Status.ACTIVE,
@@ -210,20 +210,7 @@ def _announcement(act: ask.Deprecate, request: Request, before: Record, now: Sna
         "source": "operator" if is_dated else None,
     }
     held |= {key: value for key, value in values.items() if value is not None}
-    held.setdefault("allow_new_deployments", False)
-    return {key: held[key] for key in _DEPRECATION_ORDER if key in held}
-
-
-_DEPRECATION_ORDER = (
-    "announced_at",
-    "end_of_life",
-    "replacement",
-    "reason",
-    "migration_guide",
-    "grace_period_days",
-    "allow_new_deployments",
-    "source",
-)
+    return {"allow_new_deployments": False} | held
 
 
 def _cancel(before: Record) -> Plan:

@@ -58,7 +58,7 @@ class Store:
         try:
             return settings.decode(self.read(tree.MARKER))
         except Invalid as error:
-            raise _bad(error, tree.MARKER) from None
+            raise error.become(BadSettings, tree.MARKER) from None
 
     def policies(self) -> tuple[Policy, ...]:
         """Return all policies, by file name.
@@ -73,7 +73,7 @@ class Store:
             try:
                 loaded.append(policy.decode(self.read(path)))
             except Invalid as error:
-                raise _bad(error, path) from None
+                raise error.become(BadSettings, path) from None
         return tuple(loaded)
 
     def models(self) -> list[str]:
@@ -98,7 +98,7 @@ class Store:
         try:
             found = record.decode(raw)
         except HelixError as error:
-            raise tree.damaged(error, path) from None
+            raise error.become(Damaged, path) from None
         if found.ref != ref:
             raise Damaged(f"the file says it is {found.ref}", path=path, hint="restore the file from git")
         return found, raw
@@ -171,15 +171,6 @@ class Store:
                 found = entry["data"]["digests"]["serving"]
         return found
 
-    def lines(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield each line of the log with its segment's path and its number, ascending by (seq, hash) throughout.
-
-        An empty or unfinished end of a segment is left out.
-        """
-        from helixctl.storage import log
-
-        return log.lines(self.root)
-
     def entries(self, wanted: Filter) -> Iterator[dict[str, Any]]:
         """Yield the entries that a filter wants, ascending by (seq, hash).
 
@@ -201,7 +192,3 @@ def _overlay(root: str) -> dict[str, str]:
     from helixctl.storage import commit
 
     return commit.overlay(root)
-
-
-def _bad(error: HelixError, path: str) -> HelixError:
-    return BadSettings(error.message, hint=error.hint, path=path, line=error.line, key=error.key)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from helixctl.core.names import Ref, parse_model
 from helixctl.core.toml import MAX_BYTES
-from helixctl.errors import Damaged, HelixError, Invalid, NotFound, StorageRefused, Usage
+from helixctl.errors import Damaged, NotFound, StorageRefused, Usage
 from helixctl.storage import disk
 
 MARKER = "helix.toml"
@@ -153,10 +153,3 @@ def _names(folder: str) -> list[str]:
         raise StorageRefused(
             f"cannot read {os.path.basename(folder)}: {error.strerror}", hint="get permission"
         ) from error
-
-
-def damaged(error: HelixError, path: str) -> HelixError:
-    """Return what a file of the registry that does not decode is called: damaged, with its path."""
-    if isinstance(error, Invalid):
-        return Damaged(error.message, hint=error.hint, path=path, line=error.line, key=error.key)
-    return error.at(path)

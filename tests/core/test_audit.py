@@ -20,7 +20,6 @@ from helixctl.core.audit import (
     Entry,
     Filter,
     changes_as_rows,
-    effects_of,
     encode,
     entry_id,
     parse,
@@ -336,8 +335,3 @@ def test_a_time_range_holds_its_beginning_and_not_its_end(
     since: datetime | None, until: datetime | None, wanted: bool
 ) -> None:
     assert Filter(since=since, until=until).wants_time(scan(line_of()).at) is wanted
-
-
-def test_what_an_entry_did_is_its_effects_or_itself_where_it_did_nothing() -> None:
-    assert [one["action"] for one in effects_of(read(ENTRY))] == ["version.activated", "version.deprecated"]
-    assert [one["action"] for one in effects_of(read(DENIED))] == ["deployment.denied"]

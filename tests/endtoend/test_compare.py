@@ -105,9 +105,7 @@ def test_a_comparison_that_is_asked_wrongly_is_refused_and_changes_nothing(
 )
 def test_bash_offers_versions_for_both_sides_of_a_comparison(full: Place, line: str, offered: set[str]) -> None:
     script = Path(__file__).parents[2] / "completions" / "helixctl.bash"
-    run = (
-        f'source {script}; COMP_LINE="helixctl {line}"; COMP_POINT=${{#COMP_LINE}}; _helixctl; echo "${{COMPREPLY[@]}}"'
-    )
+    run = f'shopt -u hostcomplete; source {script}; COMP_LINE="helixctl {line}"; COMP_POINT=${{#COMP_LINE}}; _helixctl; echo "${{COMPREPLY[@]}}"'
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", run], cwd=full.root, env={**os.environ, "PATH": path}, capture_output=True, text=True
