@@ -18,6 +18,9 @@ def main() -> int:
         from helixctl.cli.words import answer
 
         return answer(arguments[1:])
+    import gc
+
+    gc.set_threshold(100_000)  # start-up makes no garbage that is worth looking for
     from helixctl.cli.app import run
 
     return run(arguments)

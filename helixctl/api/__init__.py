@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
 from helixctl.core.names import Ref, one_of, parse_ref, parse_version
 from helixctl.errors import Invalid, NotFound, Usage
@@ -46,8 +45,7 @@ class Terms(TypedDict, total=False):
     actor: Actor
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """A registry, opened: its folder, and what tells who acts."""
 
     store: registry.Store

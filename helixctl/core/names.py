@@ -77,8 +77,6 @@ def parse_version(text: str) -> str:
 
     Source: Semantic Versioning 2.0.0, items 2, 9 and 10.
     """
-    if _PLAIN.fullmatch(text) and len(text) <= MAX_LENGTH:
-        return text  # valid by item 2 alone; semver need not be loaded
     try:
         ordered(text)
     except ValueError:
@@ -89,12 +87,18 @@ def parse_version(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def ordered(text: str) -> Version:
+def ordered(text: str) -> Version | tuple[int, ...]:
     """Return the version as a value ordered by SemVer precedence.
+
+    MAJOR.MINOR.PATCH alone is a tuple, for which semver need not be loaded; semver's versions compare with tuples.
 
     Raises:
         ValueError: the text is not SemVer.
+
+    Source: Semantic Versioning 2.0.0, item 11.
     """
+    if _PLAIN.fullmatch(text) and len(text) <= MAX_LENGTH:
+        return tuple(map(int, text.split(".")))
     from semver import Version
 
     if not text.isascii() or len(text) > MAX_LENGTH or text != text.strip():
@@ -104,7 +108,7 @@ def ordered(text: str) -> Version:
 
 def same_version(one: str, other: str) -> bool:
     """Tell whether two versions are duplicates: equal precedence, or equal but for case."""
-    return one.lower() == other.lower() or ordered(one).compare(ordered(other)) == 0
+    return one.lower() == other.lower() or ordered(one) == ordered(other)
 
 
 def parse_ref(text: str) -> Ref:

@@ -55,7 +55,7 @@ class Snapshot(NamedTuple):
     def latest(self) -> str | None:
         """The highest version by precedence; a pre-release only where there is nothing else."""
         versions = sorted(self.records, key=ordered)
-        released = [version for version in versions if not ordered(version).prerelease]
+        released = [version for version in versions if "-" not in version.partition("+")[0]]
         return next(iter((released or versions)[::-1]), None)
 
     def record(self, ref: Ref) -> Record:

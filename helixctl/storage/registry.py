@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import record
 from helixctl.core.names import Ref
@@ -28,20 +28,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(slots=True)
-class Store:
+class Store(NamedTuple):
     """A registry's folder. `random` gives bytes for ids and names, `clock` the time."""
 
     root: str
     random: Callable[[int], bytes] = os.urandom
     clock: Callable[[], datetime] = utc_now
-    overlay: dict[str, str] = field(default_factory=dict)
+    overlay: Mapping[str, str] = MappingProxyType({})
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
         """Hold writers off, and see through to what a crash left pending; nothing is created."""
         with lock.shared(self.root):
-            yield replace(self, overlay=_overlay(self.root))
+            yield self._replace(overlay=_overlay(self.root))
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file of the registry, see `tree.read`."""

@@ -227,3 +227,13 @@ def test_an_unknown_word_is_refused_with_the_nearest_and_all_known_ones() -> Non
     with pytest.raises(Usage) as far:
         one_of("status", "zzz", ["canary"])
     assert "mean" not in str(far.value)
+
+
+def test_versions_with_and_without_more_than_three_numbers_sort_together() -> None:
+    spec = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0"]
+    expected = [*spec, "2.0.0", "2.1.0-rc.1", "2.1.0", "2.1.1", "10.0.0"]
+    for start in range(len(expected)):
+        assert sorted(expected[start:] + expected[:start], key=ordered) == expected
+    assert same_version("1.0.0", "1.0.0+build")
+    assert same_version("1.0.0+a", "1.0.0")
+    assert not same_version("1.0.0", "1.0.0-a")

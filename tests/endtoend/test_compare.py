@@ -97,15 +97,17 @@ def test_a_comparison_that_is_asked_wrongly_is_refused_and_changes_nothing(
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("compare other@", {"1.0.0", "active", "canary", "latest", "previous"}),
-        ("compare m@2.0.0 other@", {"1.0.0", "active", "canary", "latest", "previous"}),
+        ("compare other@", {"@1.0.0", "@active", "@canary", "@latest", "@previous"}),
+        ("compare m@2.0.0 other@", {"@1.0.0", "@active", "@canary", "@latest", "@previous"}),
         ("compare m@2.0.0 m@active other@", set()),
         ("compare m@2.0.0 --baseline-from helix.t", {"helix.toml"}),
     ],
 )
 def test_bash_offers_versions_for_both_sides_of_a_comparison(full: Place, line: str, offered: set[str]) -> None:
     script = Path(__file__).parents[2] / "completions" / "helixctl.bash"
-    run = f'shopt -u hostcomplete; source {script}; COMP_LINE="helixctl {line}"; COMP_POINT=${{#COMP_LINE}}; _helixctl; echo "${{COMPREPLY[@]}}"'
+    run = (
+        f'source {script}; COMP_LINE="helixctl {line}"; COMP_POINT=${{#COMP_LINE}}; _helixctl; echo "${{COMPREPLY[@]}}"'
+    )
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", run], cwd=full.root, env={**os.environ, "PATH": path}, capture_output=True, text=True
