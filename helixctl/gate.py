@@ -80,6 +80,8 @@ def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:
 def check(store: Store, action: Action, request: Request | None, ref: Ref, at: datetime) -> Decision:
     """Return what policy would say now, without writing; a step that the lifecycle lacks is refused as the write would be.
 
+    What is so already is allowed, without a finding: the write would be unchanged.
+
     Args:
         request: the change to plan first; None for actions that change no lifecycle.
 
@@ -88,8 +90,10 @@ def check(store: Store, action: Action, request: Request | None, ref: Ref, at: d
     """
     with store.reading() as still:
         now = still.compared_snapshot(ref.model, at)
-        subject = planning.plan(request, now).subject if request else now.record(now.resolve(ref))
-        return policy.decide(action, now.case(subject), now.policies)
+        if request is None:
+            return policy.decide(action, now.case(now.record(now.resolve(ref))), now.policies)
+        plan = planning.plan(request, now)
+        return judge(request, plan, now) or Decision(action, plan.subject.ref)
 
 
 def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:

@@ -22,7 +22,9 @@ def misused(world: World, arguments: list[str], error: Any) -> int:
     command = getattr(getattr(error, "ctx", None), "command_path", "helixctl")
     message = error.format_message().rstrip(".")
     fact = message[:1].lower() + message[1:] if message else "no command given"
-    report(world, Usage(fact, hint=f"{command} --help"), as_json=wants_json(arguments))
+    is_early = command == "helixctl" and fact.startswith("no such option")
+    hint = "options go after the command: helixctl list -C DIR" if is_early else f"{command} --help"
+    report(world, Usage(fact, hint=hint), as_json=wants_json(arguments))
     return Usage.exit_code
 
 

@@ -165,7 +165,7 @@ def test_what_is_misspelt_is_answered_with_what_was_meant(
         (["list", "--color", "blue"], "helixctl list --help"),
         (["audit", "log", "-n", "many"], "helixctl audit log --help"),
         (["promote", "m@1.0.0", "--to", "moon"], "helixctl promote --help"),
-        (["-o", "text", "list"], "helixctl --help"),
+        (["-o", "text", "list"], "options go after the command: helixctl list -C DIR"),
     ],
 )
 def test_a_usage_error_names_the_help_that_answers_it(cli: Cli, words: list[str], help_: str) -> None:
