@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
@@ -126,11 +126,10 @@ def recover(root: str) -> ledger.Ledger:
         StorageRefused: the disk does not let it.
     """
     book = ledger.load(root)
-    try:
+    with ExitStack() as failing:
+        failing.callback(book.close)
         _repair(root, book)
-    except BaseException:
-        book.close()
-        raise
+        failing.pop_all()
     return book
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -151,11 +151,10 @@ def load(root: str) -> Ledger:
     if not all(_still_there(root, segment, found) for segment in ledger.segments.values()):
         ledger.close()
         ledger = Ledger(root)
-    try:
+    with ExitStack() as failing:
+        failing.callback(ledger.close)
         _catch_up(ledger, found)
-    except BaseException:
-        ledger.close()
-        raise
+        failing.pop_all()
     return ledger
 
 
