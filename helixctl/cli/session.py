@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import typer
@@ -42,8 +42,7 @@ class World(NamedTuple):
         return cls(os.environ, stdin, stdout, stderr)
 
 
-@dataclass(slots=True)
-class Session:
+class Session(NamedTuple):
     """A command's options and its world."""
 
     world: World
@@ -54,7 +53,7 @@ class Session:
     verbose: bool = False
     color: str = "auto"
     no_input: bool = False
-    terms: dict[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = MappingProxyType({})
 
     def open(self) -> Registry:
         """Open the registry that `-C`, HELIX_REGISTRY or the working folder names.

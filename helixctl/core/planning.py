@@ -6,7 +6,6 @@ without effects changes nothing: what was asked for is so already.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, assert_never
 
 from helixctl.core import request as ask
@@ -140,7 +139,7 @@ def _update(act: ask.Update, now: Snapshot) -> Plan:
     source, spec = edited(before.source, act.values)
     if spec == before.spec:
         return Plan(Action.UPDATE, before)
-    after = _respecified(before, replace(before, source=source, spec=spec), before.serving_digest)
+    after = _respecified(before, before._replace(source=source, spec=spec), before.serving_digest)
     effects = [effect_of("version.updated", before, after)]
     if any(key.startswith("thresholds") for key in act.values):
         effects.append(effect_of("thresholds.updated", before, after))
@@ -183,7 +182,7 @@ def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
         "serving_digest": before.serving_digest,
         **({"scores": scores} if scores else {}),
     }
-    after = replace(before, metrics=metrics)
+    after = before._replace(metrics=metrics)
     failed = verdict == "failed"
     effects = [effect_of("evaluation.failed" if failed else "evaluation.completed", before)]
     if act.violated:

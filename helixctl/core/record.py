@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import times, toml
@@ -115,8 +114,7 @@ _OTHER_TABLE = rb"\n[ \t]*\[+[ \t]*(?!lifecycle|metrics)"
 _SERVING = ("provider", "provider_model_id", "artifact", "configuration")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A model version; `source` is the text it was read from, kept byte for byte up to `[lifecycle]`."""
 
     source: bytes
@@ -161,7 +159,7 @@ class Record:
         """The end of life as a provider or an operator set it; a date set by an activation does not bind."""
         if self.deprecation.get("source") != "activation":
             return self.end_of_life
-        return replace(self, lifecycle={**self.lifecycle, "deprecation": {}}).end_of_life
+        return self._replace(lifecycle={**self.lifecycle, "deprecation": {}}).end_of_life
 
     @property
     def specification_digest(self) -> str:
@@ -185,7 +183,7 @@ class Record:
             Invalid: a value that could not be read back.
         """
         merged = {**self.lifecycle, **changes}
-        return replace(self, lifecycle=s.checked({k: v for k, v in merged.items() if v is not None}, LIFECYCLE))
+        return self._replace(lifecycle=s.checked({k: v for k, v in merged.items() if v is not None}, LIFECYCLE))
 
 
 def order_of(record: Record) -> tuple[str, Any]:

@@ -158,7 +158,6 @@ def _cut_tail(root: str, segment: ledger.Segment) -> None:
             hint=f"git checkout -- {segment.path}",
         )
     disk.cut(os.path.join(root, segment.path), segment.size)
-    segment.torn = 0
 
 
 def pending(root: str) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:

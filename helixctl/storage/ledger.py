@@ -12,7 +12,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from helixctl.core import audit
@@ -36,8 +35,7 @@ class Logged(NamedTuple):
     state: str | None
 
 
-@dataclass(slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A file of the log as far as it has been read; `torn` bytes at its end are an unfinished append."""
 
     path: str
@@ -48,17 +46,16 @@ class Segment:
     torn: int = 0
 
 
-@dataclass(slots=True)
 class Ledger:
-    """The log, added up. `fresh` holds what the index on disk does not know yet."""
+    """The log, added up. `fresh` and `touched` hold what the index on disk, `base`, does not know yet."""
 
-    root: str
-    segments: dict[str, Segment] = field(default_factory=dict)
-    heads: dict[str, tuple[int, str]] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
-    fresh: dict[str, Logged] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    base: sqlite3.Connection | None = None
+    def __init__(self, root: str, base: sqlite3.Connection | None = None) -> None:
+        self.root, self.base = root, base
+        self.segments: dict[str, Segment] = {}
+        self.heads: dict[str, tuple[int, str]] = {}
+        self.missing: set[str] = set()
+        self.fresh: dict[str, Logged] = {}
+        self.touched: set[str] = set()
 
     def logged(self, path: str) -> Logged | None:
         """Return the last change of a path, or None where the log has none."""
@@ -194,11 +191,11 @@ def _read(ledger: Ledger, path: str) -> None:
     *lines, tail = rest.split(b"\n")
     if not tail and lines and b"\0" in lines[-1]:
         tail = lines.pop() + b"\n"
+    last = segment.last
     for number, raw in enumerate(lines, segment.lines + 1):
-        segment.last = ledger.add(path, number, raw)
-    segment.size, segment.mtime_ns = segment.size + len(rest) - len(tail), stat.st_mtime_ns
-    segment.lines, segment.torn = segment.lines + len(lines), len(tail)
-    ledger.segments[path] = segment
+        last = ledger.add(path, number, raw)
+    size, count = segment.size + len(rest) - len(tail), segment.lines + len(lines)
+    ledger.segments[path] = Segment(path, size, stat.st_mtime_ns, count, last, len(tail))
     ledger.touched.add(path)
 
 
@@ -225,9 +222,11 @@ def _from_index(root: str) -> Ledger | None:
         return None
     try:
         meta = dict(base.execute("select key, value from meta"))
-        segments = {row[0]: Segment(*row) for row in base.execute("select * from segment")}
-        heads = {key: (value[0], value[1]) for key, value in json.loads(meta["heads"]).items()}
-        return Ledger(root, segments, heads, set(json.loads(meta["missing"])), base=base)
+        ledger = Ledger(root, base)
+        ledger.segments = {row[0]: Segment(*row) for row in base.execute("select * from segment")}
+        ledger.heads = {key: (value[0], value[1]) for key, value in json.loads(meta["heads"]).items()}
+        ledger.missing = set(json.loads(meta["missing"]))
+        return ledger
     except (sqlite3.Error, KeyError, ValueError, TypeError, AttributeError):
         base.close()
         return None

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,8 +38,7 @@ class Logged(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """The exclusive hold of a registry: what the log knows, and the one way to add to it."""
 
     store: Store

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
@@ -738,7 +737,7 @@ def test_an_evaluation_is_stored_and_logged_by_its_verdict(
 
 def test_scores_of_an_earlier_evaluation_are_kept() -> None:
     before = made("1.0.0", "testing")
-    before = replace(before, metrics=measured(before, scores={"mmlu": Decimal("0.86")}))
+    before = before._replace(metrics=measured(before, scores={"mmlu": Decimal("0.86")}))
     assert (evaluated("passed", record=before).records[0].metrics or {})["scores"] == {"mmlu": Decimal("0.86")}
 
 
