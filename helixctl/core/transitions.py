@@ -166,7 +166,7 @@ def deprecate(act: ask.Deprecate, request: Request, now: Snapshot) -> Plan:
     if before.status is not Status.DEPRECATED and not can_move(before.status, Status.DEPRECATED):
         raise _illegal(before, Status.DEPRECATED)
     deprecation = _announcement(act, request, before, now)
-    asked = (request.reason, *act[1:-1])
+    asked = act[1:-1]  # all that it can say but the version and cancel
     if before.status is Status.DEPRECATED and all(value is None for value in asked):
         return Plan(Action.DEPRECATE, before)
     after = before.with_lifecycle(status=Status.DEPRECATED, deprecation=deprecation)

@@ -551,5 +551,5 @@ def test_the_registry_does_what_the_contract_says_whatever_is_asked_in_whatever_
 @pytest.mark.slow
 def test_the_registry_does_what_the_contract_says_for_long() -> None:
     calm = (HealthCheck.too_slow, HealthCheck.data_too_large)
-    profile = settings(max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=calm)
+    profile = settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=calm)
     run_state_machine_as_test(Lifecycle, settings=profile)
