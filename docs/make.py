@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def _help(name: str, entry: app.Entry) -> str:
     return command.get_help(context) + "\n"
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
@@ -97,7 +97,8 @@ def _codes() -> str:
 
 
 def _errors() -> str:
-    leaves = [one for one in vars(errors).values() if isinstance(one, type) and one is not errors.HelixError]
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.HelixError)]
+    leaves = [one for one in kinds if one is not errors.HelixError]
     return _table(
         ("code", "exit", "meaning"), [(f"`{one.code}`", str(one.exit_code), _first_line(one)) for one in leaves]
     )

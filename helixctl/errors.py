@@ -130,6 +130,12 @@ class StorageRefused(HelixError):
     code, exit_code = "HX801", 8
 
 
+class TornAppend(StorageRefused):
+    """An append failed and could not be taken back: the next command decides what the disk kept."""
+
+    code = "HX802"
+
+
 class Unconfirmed(HelixError):
     """A confirmation is needed and was not given."""
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
-from helixctl.errors import BrokenLog, Changed, HelixError
+from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
 from helixctl.storage import disk, git, ledger, tree
 
 PENDING = ".helix/pending"
@@ -64,7 +64,7 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
                 disk.make_folders(os.path.dirname(os.path.join(root, path)))
         with disk.refusing(f"append to {segment}"):
             disk.append_line(os.path.join(root, segment), line)
-    except disk.TornAppend:
+    except TornAppend:
         raise  # what the disk kept is unknown: recovery decides by the log
     except HelixError:
         with suppress(OSError):

@@ -7,16 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from helixctl.errors import NotFound, StorageRefused
+from helixctl.errors import NotFound, StorageRefused, TornAppend
 
 _LONGEST = 1_048_576
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-
-
-class TornAppend(StorageRefused):
-    """An append failed and could not be taken back: the next command decides what the disk kept."""
-
-    code = "HX802"
 
 
 @contextmanager

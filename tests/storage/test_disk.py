@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from helixctl.errors import NotFound, StorageRefused
+from helixctl.errors import NotFound, StorageRefused, TornAppend
 from helixctl.storage import disk
 
 
@@ -101,7 +101,7 @@ def test_an_append_that_cannot_be_taken_back_says_that_its_fate_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk, "os", Failing("fsync", "ftruncate"))
-    with pytest.raises(disk.TornAppend) as refused:
+    with pytest.raises(TornAppend) as refused:
         disk.append_line(str(tmp_path / "log"), b"one\n")
     assert refused.value.exit_code == 8
 
