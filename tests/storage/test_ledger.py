@@ -29,7 +29,8 @@ def facts(place: Place) -> dict[str, Any]:
 
 
 def warm(place: Place) -> None:
-    ledger.save(ledger.load(str(place.root)))
+    with closing(ledger.load(str(place.root))) as book:
+        ledger.save(book)
 
 
 def cold(place: Place) -> dict[str, Any]:
