@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from helixctl.errors import NotFound, StorageRefused, TornAppend
 
@@ -73,28 +73,27 @@ def append_line(path: str, line: bytes) -> None:
     with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK) as handle:
         size = os.fstat(handle).st_size
         is_new = size == 0  # or left empty by a crash, and then its name may not be synced either
-        try:
+        with ExitStack() as failing:
+            failing.callback(_take_back, path, handle, size, is_new)
             _write_all(handle, line)
             _sync(handle)
             if is_new:
                 sync_folder(os.path.dirname(path))
-        except BaseException as error:
-            _take_back(path, handle, size, is_new, error)
-            raise
+            failing.pop_all()
 
 
-def _take_back(path: str, handle: int, size: int, is_new: bool, cause: BaseException) -> None:
+def _take_back(path: str, handle: int, size: int, is_new: bool) -> None:
     try:
         os.ftruncate(handle, size)
         _sync(handle)
         if is_new:
             os.unlink(path)
             sync_folder(os.path.dirname(path))
-    except OSError:
+    except OSError as error:
         raise TornAppend(
             "the disk failed while the log was written, and again while that was taken back",
             hint="repair the disk; the next command tells whether the change happened",
-        ) from cause
+        ) from error
 
 
 def append_shared(path: str, data: bytes) -> None:
