@@ -66,58 +66,6 @@ class Verification:
 
 
 @dataclass(slots=True)
-class Chain:
-    """Checks framing, hashes, links and order of the log's lines as they are fed, segment after segment."""
-
-    seqs: dict[bytes, int] = field(default_factory=dict)
-    heads: set[bytes] = field(default_factory=set)
-    links: list[tuple[str, int, int, tuple[bytes, ...]]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    entries: int = 0
-
-    def segment(self, path: str, lines: Iterable[bytes]) -> None:
-        """Check one segment's lines, given without their newlines."""
-        before = (0, b"")
-        for number, raw in enumerate(lines, 1):
-            self.entries += 1
-            try:
-                line = audit.scan(raw)
-            except audit.BadLine as error:
-                self._found("bad-line", path, number, str(error))
-                continue
-            digest = bytes.fromhex(line.hash)
-            if (line.seq, digest) <= before:
-                self._found("bad-order", path, number, f"seq {line.seq} does not follow seq {before[0]} in its segment")
-            before = (line.seq, digest)
-            if digest in self.seqs:
-                self._found("bad-order", path, number, "the entry stands in the log twice")
-            self.seqs[digest] = line.seq
-            self.links.append((path, number, line.seq, tuple(bytes.fromhex(parent) for parent in line.parents)))
-
-    def finish(self) -> None:
-        """Check the links between all lines, once every segment was fed."""
-        roots = 0
-        referred: set[bytes] = set()
-        for path, number, seq, parents in self.links:
-            roots += not parents
-            if not parents and (roots > 1 or seq != 1):
-                self._found("second-root", path, number, "an entry without parents that is not the log's first")
-            known = [self.seqs[parent] for parent in parents if parent in self.seqs]
-            if len(known) < len(parents):
-                self._found("missing-parent", path, number, f"{len(parents) - len(known)} parents are not in the log")
-            elif parents and seq != 1 + max(known):
-                self._found("bad-seq", path, number, f"seq {seq} is not 1 + the largest seq of its parents")
-            referred.update(parents)
-        if not roots:
-            where: tuple[str, int | None] = self.links[0][:2] if self.links else ("audit", None)
-            self._found("no-root", *where, "the log's first entry is not there")
-        self.heads = set(self.seqs) - referred
-
-    def _found(self, code: str, path: str, line: int | None, message: str) -> None:
-        self.findings.append(Finding(code, path, line, message))
-
-
-@dataclass(slots=True)
 class Fold:
     """What the entries add up to: the last digest and state of each path, and where two branches changed one file."""
 

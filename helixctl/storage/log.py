@@ -11,6 +11,7 @@ from typing import Any
 from helixctl.core import audit
 from helixctl.errors import BrokenLog
 from helixctl.storage import disk, ledger
+from helixctl.storage.frames import Frames
 
 _KEY = re.compile(rb'\{"v":\d+,"seq":(\d{1,18}),"ts":"([^"]{27})"')
 
@@ -21,14 +22,11 @@ def segment_lines(root: str, path: str) -> Iterator[tuple[str, int, bytes]]:
     if os.path.islink(full):
         raise BrokenLog("a link stands in place of a segment", path=path, hint="restore the file from git")
     with disk.refusing(f"read {path}"), open(full, "rb") as handle:
-        for number, raw in enumerate(iter(lambda: handle.readline(audit.MAX_LINE + 1), b""), 1):
-            if not raw.endswith(b"\n"):
-                if len(raw) > audit.MAX_LINE:
-                    raise BrokenLog(
-                        "a line of more than 1 MiB", path=path, line=number, hint="restore the file from git"
-                    )
-                return
-            yield path, number, raw[:-1]
+        frames, number = Frames(handle), 0
+        for number, raw in enumerate(frames, 1):
+            yield path, number, raw
+        if frames.is_too_long:
+            raise BrokenLog("a line of more than 1 MiB", path=path, line=number + 1, hint="restore the file from git")
 
 
 def lines(root: str) -> Iterator[tuple[str, int, bytes]]:

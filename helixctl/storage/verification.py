@@ -6,10 +6,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-from helixctl.core import audit, record
-from helixctl.core.integrity import Chain, Finding, Fold, Verification, compare, holders
+from helixctl.core import record
+from helixctl.core.chain import Chain
+from helixctl.core.integrity import Finding, Fold, Verification, compare, holders
 from helixctl.errors import HelixError
-from helixctl.storage import commit, git, ledger, log, tree
+from helixctl.storage import commit, disk, git, ledger, log, tree
+from helixctl.storage.frames import Frames
 from helixctl.storage.registry import Store
 
 
@@ -18,36 +20,32 @@ def verify_log(store: Store) -> Verification:
     chain = Chain()
     paths = ledger.paths(store.root)
     for path in paths:
-        chain.segment(path, _lines(store.root, path, chain.findings))
-    chain.finish()
+        _feed(chain, store.root, path)
+    chain.finish(lambda path: (raw for _, _, raw in log.segment_lines(store.root, path)))
     chain.findings += [
         Finding("stray-file", path, None, "no segment of the log") for path in _strays(store.root, paths)
     ]
-    heads = tuple(sorted(head.hex() for head in chain.heads))
-    return Verification(chain.entries, len(paths), heads, tuple(chain.findings))
+    return Verification(chain.entries, len(paths), tuple(sorted(chain.heads)), tuple(chain.findings))
 
 
-def _lines(root: str, path: str, findings: list[Finding]) -> Iterator[bytes]:
-    """Yield a segment's lines; note an end that only an open segment may have."""
+def _feed(chain: Chain, root: str, path: str) -> None:
+    """Feed a segment's lines; note an end that only an open segment may have."""
     full = os.path.join(root, path)
     if os.path.islink(full):
-        findings.append(Finding("stray-file", path, None, "a link stands in place of a segment"))
+        chain.findings.append(Finding("stray-file", path, None, "a link stands in place of a segment"))
         return
-    number = 0
-    with open(full, "rb") as handle:
-        for number, raw in enumerate(iter(lambda: handle.readline(audit.MAX_LINE + 1), b""), 1):
-            if len(raw) > audit.MAX_LINE:
-                findings.append(Finding("bad-line", path, number, "a line of more than 1 MiB"))
-                return
-            if not raw.endswith(b"\n"):
-                if git.may_be_tracked(root, path):
-                    findings.append(
-                        Finding("torn-tail", path, number, "the last line has no end, in a tracked segment")
-                    )
-                return
-            yield raw[:-1]
-    if number == 0 and git.may_be_tracked(root, path):
-        findings.append(Finding("empty-segment", path, None, "an empty segment that git tracks"))
+    entries = chain.entries
+    with disk.refusing(f"read {path}"), open(full, "rb", buffering=0) as handle:
+        frames = Frames(handle)
+        chain.segment(path, frames)
+    lines = chain.entries - entries
+    if frames.is_too_long:
+        chain.findings.append(Finding("bad-line", path, lines + 1, "a line of more than 1 MiB"))
+    elif frames.tail and git.may_be_tracked(root, path):
+        fact = "the last line has no end, in a tracked segment"
+        chain.findings.append(Finding("torn-tail", path, lines + 1, fact))
+    elif not lines and git.may_be_tracked(root, path):
+        chain.findings.append(Finding("empty-segment", path, None, "an empty segment that git tracks"))
 
 
 def _strays(root: str, segments: list[str]) -> Iterator[str]:
