@@ -11,14 +11,14 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--as-of|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
   done
   case "$command" in
-    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status history audit verify" ;;
-      audit) words="log export verify" ;;
+    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status history audit verify reconcile" ;;
+      audit) words="log export verify checkpoint archive restore-archive" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
@@ -40,12 +40,16 @@ _helixctl() {
     "compare") options="--help -h --from --baseline-from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=2 ;;
     "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
-    "status") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
-    "history") options="--help -h --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
-    "audit log") options="--help -h --model --version --action --severity --outcome --actor --since --until --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "audit export") options="--help -h --model --version --action --severity --outcome --actor --since --until -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "audit verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "verify") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "history") options="--help -h --at --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit export") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit checkpoint") options="--help -h --sign --no-sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
+    "audit archive") options="--help -h --to --check --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
+    "audit restore-archive") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=dir; most=1 ;;
+    "verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "reconcile") options="--help -h --keep --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run --override"; kind=ref; most=1 ;;
   esac
   case "$command $prev" in
     "init -o") words="text json" ;;
@@ -96,8 +100,8 @@ _helixctl() {
     "sweep --output") words="text json" ;;
     "sweep --color") words="auto always never" ;;
     "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "check -o") words="text json" ;;
-    "check --output") words="text json" ;;
+    "check -o") words="text json github junit sarif gitlab markdown" ;;
+    "check --output") words="text json github junit sarif gitlab markdown" ;;
     "check --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
@@ -129,20 +133,32 @@ _helixctl() {
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
-    "audit export -o") words="ndjson json csv" ;;
-    "audit export --output") words="ndjson json csv" ;;
+    "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
+    "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
-    "audit verify -o") words="text json" ;;
-    "audit verify --output") words="text json" ;;
+    "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
+    "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
-    "verify -o") words="text json" ;;
-    "verify --output") words="text json" ;;
+    "audit checkpoint -o") words="text json" ;;
+    "audit checkpoint --output") words="text json" ;;
+    "audit checkpoint --color") words="auto always never" ;;
+    "audit archive -o") words="text json" ;;
+    "audit archive --output") words="text json" ;;
+    "audit archive --color") words="auto always never" ;;
+    "audit restore-archive -o") words="text json" ;;
+    "audit restore-archive --output") words="text json" ;;
+    "audit restore-archive --color") words="auto always never" ;;
+    "verify -o") words="text json github junit sarif gitlab markdown" ;;
+    "verify --output") words="text json github junit sarif gitlab markdown" ;;
     "verify --color") words="auto always never" ;;
+    "reconcile -o") words="text json" ;;
+    "reconcile --output") words="text json" ;;
+    "reconcile --color") words="auto always never" ;;
     *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--as-of|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
@@ -195,8 +211,8 @@ _helixctl() {
     "sweep --output") words="text json" ;;
     "sweep --color") words="auto always never" ;;
     "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "check -o") words="text json" ;;
-    "check --output") words="text json" ;;
+    "check -o") words="text json github junit sarif gitlab markdown" ;;
+    "check --output") words="text json github junit sarif gitlab markdown" ;;
     "check --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
@@ -228,15 +244,27 @@ _helixctl() {
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
-    "audit export -o") words="ndjson json csv" ;;
-    "audit export --output") words="ndjson json csv" ;;
+    "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
+    "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
-    "audit verify -o") words="text json" ;;
-    "audit verify --output") words="text json" ;;
+    "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
+    "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
-    "verify -o") words="text json" ;;
-    "verify --output") words="text json" ;;
+    "audit checkpoint -o") words="text json" ;;
+    "audit checkpoint --output") words="text json" ;;
+    "audit checkpoint --color") words="auto always never" ;;
+    "audit archive -o") words="text json" ;;
+    "audit archive --output") words="text json" ;;
+    "audit archive --color") words="auto always never" ;;
+    "audit restore-archive -o") words="text json" ;;
+    "audit restore-archive --output") words="text json" ;;
+    "audit restore-archive --color") words="auto always never" ;;
+    "verify -o") words="text json github junit sarif gitlab markdown" ;;
+    "verify --output") words="text json github junit sarif gitlab markdown" ;;
     "verify --color") words="auto always never" ;;
+    "reconcile -o") words="text json" ;;
+    "reconcile --output") words="text json" ;;
+    "reconcile --color") words="auto always never" ;;
         esac
       fi ;;
   esac

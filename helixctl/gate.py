@@ -23,6 +23,7 @@ class Result(NamedTuple):
     """What happened, or with `dry_run` would happen.
 
     Args:
+        ref: the version in question; None where it concerns no version.
         changes: each version that moves or changes, with the status before and after.
         decision: what policy said; None where policy does not judge such a request.
         audit: the entry; None where nothing was logged.
@@ -30,7 +31,7 @@ class Result(NamedTuple):
     """
 
     action: str
-    ref: Ref
+    ref: Ref | None
     changed: bool
     dry_run: bool
     changes: tuple[Effect, ...]
@@ -65,14 +66,13 @@ def submit(store: Store, request: Request) -> Result:
         if not plan.effects:
             return result
         entry = _entry(request, plan, result.decision, now)
-        records = plan.records if result.allowed else ()
-        logged = transaction.commit(entry, records, now)
+        logged = transaction.commit(entry, plan if result.allowed else None, now)
         return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
 
 
 def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:
     """Return what policy says to a plan; None where there is nothing for it to judge."""
-    if plan.action is None or not plan.effects:
+    if plan.action is None or plan.subject is None or not plan.effects:
         return None
     return policy.decide(plan.action, now.case(plan.subject), now.policies, request)
 
@@ -90,22 +90,24 @@ def check(store: Store, action: Action, request: Request | None, ref: Ref, at: d
     """
     with store.reading() as still:
         now = still.compared_snapshot(ref.model, at)
+        if now.damaged:
+            raise now.damaged[0]
         if request is None:
             return policy.decide(action, now.case(now.record(now.resolve(ref))), now.policies)
         plan = planning.plan(request, now)
-        return judge(request, plan, now) or Decision(action, plan.subject.ref)
+        return judge(request, plan, now) or Decision(action, plan.subject.ref if plan.subject else ref)
 
 
 def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
     moved: dict[tuple[str | None, str | None], Effect] = {}
-    for effect in plan.effects:
+    for effect in plan.effects if plan.subject else ():
         moved.setdefault((effect.model, effect.version), effect)
     changes = tuple(moved.values())
     allowed = decision is None or decision.allowed
-    action = plan.action or type(request.act).__name__.lower()
+    action = plan.action or (type(request.act).__name__.lower() if plan.subject else plan.effects[0].action)
     return Result(
         str(action),
-        plan.subject.ref,
+        plan.subject.ref if plan.subject else None,
         changed=bool(plan.effects) and allowed,
         dry_run=request.dry_run,
         changes=changes if allowed else (),
@@ -128,8 +130,8 @@ def _entry(request: Request, plan: Plan, decision: Decision | None, now: Snapsho
         action=own.action if allowed else denied,
         outcome=plan.outcome if allowed else "denied",
         actor=request.actor,
-        model=plan.subject.ref.model,
-        version=plan.subject.version,
+        model=plan.subject.ref.model if plan.subject else None,
+        version=plan.subject.version if plan.subject else None,
         reason=request.reason,
         effects=(*plan.effects, *used) if allowed else (),
         data=data,

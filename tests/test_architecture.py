@@ -67,6 +67,7 @@ WRITERS = {
     "helixctl.cli.tour": "the demo's copy of the sample registry",
 }
 READS_ENVIRONMENT = {
+    "helixctl.storage.ssh",
     *("helixctl.cli.session", "helixctl.cli.actor", "helixctl.cli.words", "helixctl.cli.errors"),
     "helixctl.storage.git",  # hands it on to git without the variables of a hook
 }

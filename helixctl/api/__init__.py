@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from helixctl.api.comparison import Compared
     from helixctl.api.evaluation import Recorded, Report
     from helixctl.api.inspection import Listing, ModelStatus
+    from helixctl.api.log import Log
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
     from helixctl.core.audit import Actor, Filter
@@ -59,17 +60,19 @@ class Registry(NamedTuple):
         actor: Actor | Callable[[], Actor] | None = None,
         clock: Callable[[], datetime] = registry.utc_now,
         random: Callable[[int], bytes] = os.urandom,
+        key: Callable[[str], str | None] = lambda _: None,
     ) -> Registry:
         """Open the registry at a path, or the nearest one at or above the working folder.
 
         Args:
             actor: who acts, or what tells it when it is needed. clock, random: so that the same inputs give the same bytes.
+            key: gives the path of the SSH key to sign with, by the registry's root.
 
         Raises:
             NotFound: there is none.
         """
         root = tree.find_root(os.fspath(path) if path is not None else None)
-        return cls(registry.Store(root, random, clock), _teller(actor))
+        return cls(registry.Store(root, random, clock, lambda: key(root)), _teller(actor))
 
     @classmethod
     def create(
@@ -105,7 +108,8 @@ class Registry(NamedTuple):
             terms.get("dry_run", False),
         )
 
-    def _submit(self, act: ask.Act, terms: Terms) -> Result:
+    def submit(self, act: ask.Act, terms: Terms) -> Result:
+        """Pass an act through the gate, under some terms."""
         from helixctl import gate
 
         return gate.submit(self.store, self._request(act, terms))
@@ -138,7 +142,7 @@ class Registry(NamedTuple):
         named = Ref(spec["model"], spec["version"])
         if ref is not None and parse_exact(ref) != named:
             raise Usage(f"the file is of {named}, not of {ref}", hint=f"helixctl register {named} -f FILE")
-        return self._submit(ask.Register(named, raw, spec), terms)
+        return self.submit(ask.Register(named, raw, spec), terms)
 
     def update(self, ref: str, values: Mapping[str, Any], **terms: Unpack[Terms]) -> Result:
         """Set values of a specification by dotted key; None removes one."""
@@ -147,13 +151,13 @@ class Registry(NamedTuple):
 
         for key in values:
             edit.kind_of(key)
-        return self._submit(ask.Update(_version(ref), values), terms)
+        return self.submit(ask.Update(_version(ref), values), terms)
 
     def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take in a version file that was edited by hand above `[lifecycle]`."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Adopt(_version(ref)), terms)
+        return self.submit(ask.Adopt(_version(ref)), terms)
 
     def promote(self, ref: str, to: str, *, canary_weight: Decimal | None = None, **terms: Unpack[Terms]) -> Result:
         """Bring a version to testing, canary or active."""
@@ -163,27 +167,27 @@ class Registry(NamedTuple):
         target = Status(one_of("status", to, (Status.TESTING, Status.CANARY, Status.ACTIVE)))
         if canary_weight is not None and target is not Status.CANARY:
             raise Usage(f"a weight is for a canary, not for {to}", hint="leave the weight out")
-        return self._submit(ask.Move(_version(ref), target, canary_weight), terms)
+        return self.submit(ask.Move(_version(ref), target, canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
         from helixctl.core import request as ask
         from helixctl.core.lifecycle import Status
 
-        return self._submit(ask.Move(_version(ref), Status.ACTIVE), terms)
+        return self.submit(ask.Move(_version(ref), Status.ACTIVE), terms)
 
     def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take a version out of testing, canary or service."""
         from helixctl.core import request as ask
         from helixctl.core.lifecycle import Status
 
-        return self._submit(ask.Move(_version(ref), Status.INACTIVE), terms)
+        return self.submit(ask.Move(_version(ref), Status.INACTIVE), terms)
 
     def rollback(self, model: str, *, to: str | None = None, **terms: Unpack[Terms]) -> Result:
         """Return a model to the version that served before; the version left behind is blocked."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Rollback(_model(model), None if to is None else parse_version(to)), terms)
+        return self.submit(ask.Rollback(_model(model), None if to is None else parse_version(to)), terms)
 
     def deprecate(
         self,
@@ -205,25 +209,25 @@ class Registry(NamedTuple):
         act = ask.Deprecate(
             _version(ref), end_of_life, grace_days, replacement, migration_guide, allow_new_deployments, cancel
         )
-        return self._submit(act, terms)
+        return self.submit(act, terms)
 
     def retire(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """End a version for good; its file stays."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Retire(_version(ref)), terms)
+        return self.submit(ask.Retire(_version(ref)), terms)
 
     def block(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Bar a version from testing, canary and activation."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Block(_version(ref)), terms)
+        return self.submit(ask.Block(_version(ref)), terms)
 
     def unblock(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Lift a block."""
         from helixctl.core import request as ask
 
-        return self._submit(ask.Block(_version(ref), blocked=False), terms)
+        return self.submit(ask.Block(_version(ref), blocked=False), terms)
 
     def sweep(self, *, as_of: datetime | None = None, **terms: Unpack[Terms]) -> Swept:
         """Warn of ends of life at hand, and retire what is past them."""
@@ -293,6 +297,8 @@ class Registry(NamedTuple):
                 return still.record(named)
             look = still.compared_snapshot if named.version == "previous" else still.snapshot
             now = look(named.model, self.store.clock())
+            if now.damaged:
+                raise now.damaged[0]
             if not now.records:
                 raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
             if named.version is None:
@@ -312,20 +318,22 @@ class Registry(NamedTuple):
 
         return listing(self.store, _model(model).model if model else None)
 
-    def status(self, model: str | None = None) -> tuple[ModelStatus, ...]:
-        """Return what serves, what is on its way, and what ends soon, by model."""
-        from helixctl.api.inspection import statuses
+    def status(self, model: str | None = None, *, at: datetime | None = None) -> tuple[ModelStatus, ...]:
+        """Return what serves, what is on its way, and what ends soon, by model; or by the log what served at a time."""
+        from helixctl.api import inspection
 
-        return statuses(self.store, self.store.clock(), _model(model).model if model else None)
+        name, now = _model(model).model if model else None, self.store.clock()
+        return inspection.statuses_at(self.store, at, now, name) if at else inspection.statuses(self.store, now, name)
 
-    def history(self, ref: str) -> Iterator[dict[str, Any]]:
-        """Yield the log's entries about a model or a version, oldest first."""
+    def history(self, ref: str, *, at: datetime | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the log's entries about a model or a version, oldest first; or only those that were in force at a time."""
+        from helixctl.api.inspection import named_at
         from helixctl.core.audit import Filter
 
         named = parse_ref(ref)
         if named.is_alias:
-            named = self.show(ref).ref
-        return self.audit(Filter(model=named.model, version=named.version))
+            named = named_at(self.store, named, at) if at else self.show(ref).ref
+        return self.audit(Filter(model=named.model, version=named.version, at=at))
 
     def audit(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries that a filter wants (without one all), ascending by (seq, hash)."""
@@ -334,14 +342,28 @@ class Registry(NamedTuple):
         wanted = wanted or Filter()
         if wanted.severity is not None:
             one_of("severity", wanted.severity, SEVERITIES)
-        return self.store.entries(wanted)
+        return self.store.entries(wanted.checked(self.store.clock()) if wanted.at else wanted)
 
-    def verify(self, *, log_only: bool = False) -> Verification:
-        """Check the log, and unless `log_only` every file against it."""
+    @property
+    def log(self) -> Log:
+        """What is done about the log as a whole: checkpoints, archives, reconciliation."""
+        from helixctl.api.log import Log
+
+        return Log(self)
+
+    def verify(self, against: Sequence[str] = (), *, log_only: bool = False) -> Verification:
+        """Check the log, and unless `log_only` every file against it.
+
+        Args:
+            against: git commits and checkpoints of which all entries must still be there; what was added since is judged.
+
+        Raises:
+            NotFound: git knows no such commit here, or the checkpoint is not there.
+        """
         from helixctl.storage import verification
 
         with self.store.reading() as still:
-            return verification.verify_log(still) if log_only else verification.verify(still)
+            return verification.verify_log(still, against) if log_only else verification.verify(still, against)
 
 
 def _teller(actor: Actor | Callable[[], Actor] | None) -> Callable[[], Actor]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core.integrity import holders
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record, order_of
-from helixctl.errors import Damaged, HelixError, NotFound
+from helixctl.errors import Damaged, HelixError, NotFound, Usage
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
+    from helixctl.core.names import Ref
+    from helixctl.core.timeline import Timeline
     from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
 
@@ -76,6 +78,56 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
     if model and not found[0].counts and not found[0].broken:
         raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
     return found
+
+
+def statuses_at(store: Store, at: datetime, now: datetime, model: str | None) -> tuple[ModelStatus, ...]:
+    """Return each model, or the one asked for, as the log says it was at a time.
+
+    Raises:
+        NotFound: the one model had no version then. Usage: the time has not come yet. BrokenLog: a line is no entry.
+    """
+    from helixctl.core.audit import Filter
+    from helixctl.storage import log
+
+    timeline = log.past(store.root, Filter(model, at=at).checked(now))
+    found = tuple(_status_at(timeline, name) for name in timeline.models())
+    if model and not found:
+        raise NotFound(f"{model} was not registered then", hint=f"helixctl history {model} tells when it was")
+    return found
+
+
+def _status_at(timeline: Timeline, model: str) -> ModelStatus:
+    versions = list(timeline.versions(model))
+    troubles = holders((model, version, status) for version, status, _ in versions)
+    held = [status for _, status, _ in versions]
+    return ModelStatus(
+        model,
+        timeline.holder(model, Status.ACTIVE),
+        timeline.holder(model, Status.CANARY),
+        None,
+        {str(status): n for status in Status if (n := held.count(status))},
+        tuple(version for version, _, is_blocked in versions if is_blocked),
+        (),
+        None,
+        tuple(Damaged(one.message, path=one.path, hint="a later entry may have mended it") for one in troubles),
+    )
+
+
+def named_at(store: Store, ref: Ref, at: datetime) -> Ref:
+    """Return the version that an alias meant at a time.
+
+    Raises:
+        NotFound: none was that then. Usage: the log does not say what the alias meant.
+    """
+    from helixctl.core.audit import Filter
+    from helixctl.storage import log
+
+    if ref.version not in (Status.ACTIVE, Status.CANARY):
+        raise Usage(f"{ref} with --at: only active and canary are known of the past", hint="name the version")
+    version = log.past(store.root, Filter(ref.model, at=at)).holder(ref.model, ref.version)
+    if version is None:
+        raise NotFound(f"no version of {ref.model} was {ref.version} then", hint=f"helixctl history {ref.model}")
+    return ref._replace(version=version)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole 
 
 CONDITIONS = ("reason", "actor", "expect", "dry_run", "override")
 """The options of every change; commands that change no version take the part that means something there."""
+CI = ("github", "junit", "sarif", "gitlab", "markdown")
+"""The formats of `render.ci`, which systems that run checks read."""
 
 
 class Entry(NamedTuple):
@@ -48,7 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "sweep": Entry(
         "sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", ("reason", "actor", "dry_run")
     ),
-    "check": Entry("check", "gate", "Ask policy about a change, without making it."),
+    "check": Entry("check", "gate", "Ask policy about a change, without making it.", formats=("text", "json", *CI)),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
     "evaluate": Entry(
         "evaluate", "evaluate", "Judge a version by its inferences.", ("reason", "actor", "expect", "dry_run")
@@ -61,12 +63,32 @@ COMMANDS: dict[str, Entry] = {
         "history", "inspect", "Tell what happened to a model or a version.", formats=("text", "json", "ndjson", "csv")
     ),
     "audit": Entry("audit", "audit", "Read, export and verify the audit log."),
-    "verify": Entry("verify", "whole registry", "Check the log, and every file against it."),
+    "verify": Entry(
+        "verify", "whole registry", "Check the log, and every file against it.", formats=("text", "json", *CI)
+    ),
+    "reconcile": Entry(
+        "reconcile",
+        "whole registry",
+        "Settle what a merge left behind.",
+        ("reason", "actor", "dry_run", "override"),
+    ),
 }
 AUDIT: dict[str, Entry] = {
     "log": Entry("audit_log", "audit", "Read the log, newest first.", formats=("text", "json", "ndjson", "csv")),
-    "export": Entry("audit_export", "audit", "Export the log, oldest first.", formats=("ndjson", "json", "csv")),
-    "verify": Entry("audit_verify", "audit", "Check hashes, links and order of the log."),
+    "export": Entry(
+        "audit_export",
+        "audit",
+        "Export the log, oldest first.",
+        formats=("ndjson", "json", "csv", "ecs", "ocsf", "cloudevents"),
+    ),
+    "verify": Entry(
+        "audit_verify", "audit", "Check hashes, links and order of the log.", formats=("text", "json", *CI)
+    ),
+    "checkpoint": Entry(
+        "audit_checkpoint", "audit", "State what the log is now, signed.", ("reason", "actor", "dry_run")
+    ),
+    "archive": Entry("audit_archive", "audit", "Move old segments away.", ("reason", "actor", "dry_run")),
+    "restore-archive": Entry("audit_restore", "audit", "Bring archived segments back.", ("reason", "actor", "dry_run")),
 }
 GROUPS = {"audit": AUDIT}
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

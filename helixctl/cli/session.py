@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from helixctl.core.audit import Actor
     from helixctl.core.record import Record
 
+PAUSE_S = 0.5
+
 
 class World(NamedTuple):
     """What a command may know of the outside; the demo runs in one of its own."""
@@ -33,6 +36,7 @@ class World(NamedTuple):
     stderr: TextIO
     clock: Callable[[], datetime] | None = None
     random: Callable[[int], bytes] = os.urandom
+    wait: Callable[[float], None] = time.sleep
 
     @classmethod
     def real(cls) -> World:
@@ -65,7 +69,15 @@ class Session(NamedTuple):
         from helixctl.storage.registry import utc_now
 
         path = self.registry if self.registry is not None else self.world.environment.get("HELIX_REGISTRY") or None
-        return Registry.open(path, actor=self.actor, clock=self.world.clock or utc_now, random=self.world.random)
+        world = self.world
+        return Registry.open(
+            path, actor=self.actor, clock=world.clock or utc_now, random=world.random, key=self._signing_key
+        )
+
+    def _signing_key(self, root: str) -> str | None:
+        from helixctl.storage.ssh import signing_key
+
+        return signing_key(root, self.world.environment)
 
     def actor(self) -> Actor:
         """Who runs the command, from `--actor`, HELIX_ACTOR, CI, git or the system, in that order."""
@@ -108,6 +120,34 @@ class Session(NamedTuple):
             out.flush()
         raise typer.Exit(code)
 
+    def follow(self, entries: Iterable[Mapping[str, Any]]) -> NoReturn:
+        """Print entries of the log as they come, each at once, until somebody interrupts or nobody reads.
+
+        Raises:
+            Usage: the format is one object, or a table.
+        """
+        from helixctl.cli.render import data
+
+        if self.output not in ("text", "ndjson") or self.fields:
+            asked = "--fields" if self.fields else f"-o {self.output}"
+            raise Usage(f"--follow takes no {asked}: it never ends", hint="use -o text, or -o ndjson and jq")
+        for entry in entries:
+            text = self._rendered(data.payload(data.Entries((entry,))), committed=False)
+            with _printing():
+                self.world.stdout.write(text)
+                self.world.stdout.flush()
+        raise typer.Exit(0)
+
+    def pause(self) -> None:
+        """Wait a moment for what comes next.
+
+        Raises:
+            BrokenPipeError: nobody reads what was printed.
+        """
+        self.world.wait(PAUSE_S)
+        if _is_hung_up(self.world.stdout):
+            raise BrokenPipeError
+
     def finish(self, code: int, text: str, *, stands: bool = False) -> NoReturn:
         """Print text, and end with an exit code that was decided before.
 
@@ -129,14 +169,22 @@ class Session(NamedTuple):
     def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
         from helixctl.cli.render import formats
 
-        look = {"verbose": self.verbose, "on": self.painted()}
+        look = formats.Look(self.verbose, self.painted(), self.place)
         try:
-            return formats.rendered(payload, self.output, self.fields, **look)
+            return formats.rendered(payload, self.output, self.fields, look)
         except Usage as error:  # an unknown field is found too late to refuse a change that was made
             if not committed:
                 raise
             self.warn(f"{error}; {error.hint}")
-            return formats.rendered(payload, self.output, None, **look)
+            return formats.rendered(payload, self.output, None, look)
+
+    def place(self) -> str:
+        """Return where the registry lies below the root of its git work tree; nothing where it is in none."""
+        from helixctl.storage import git
+
+        root = self.open().store.root
+        top = git.work_tree(root)
+        return os.path.relpath(root, top) if top else ""
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, unless quiet."""
@@ -191,6 +239,24 @@ class Session(NamedTuple):
         if self.world.stdin.readline().strip().lower() not in (b"y", b"yes"):
             raise Unconfirmed("not confirmed", hint="answer y, or add --yes")
 
+    def choose(self, question: str, choices: tuple[tuple[str, str], ...]) -> str:
+        """Ask which of several named things is meant; return its name.
+
+        Raises:
+            Unconfirmed: nobody is there to say, or no number was given.
+        """
+        if not self.is_terminal():
+            raise Unconfirmed(f"{question} needs an answer", hint=f"add --keep {choices[0][0]}")
+        from helixctl.cli.render.paint import safe
+
+        lines = [f"  {number}: {safe(name)}  {safe(what)}\n" for number, (name, what) in enumerate(choices, 1)]
+        self.world.stderr.write(f"{safe(question)}?\n{''.join(lines)}number: ")
+        self.world.stderr.flush()
+        answer = self.world.stdin.readline().strip().decode(errors="replace")
+        if not answer.isdecimal() or not 1 <= int(answer) <= len(choices):
+            raise Unconfirmed("not answered", hint=f"give a number, or --keep {choices[0][0]}")
+        return choices[int(answer) - 1][0]
+
     def confirm_by_name(self, question: str, name: str, given: str | None) -> None:
         """Ask to type a name before what would hurt most.
 
@@ -205,6 +271,19 @@ class Session(NamedTuple):
         self.world.stderr.flush()
         if self.world.stdin.readline().strip().decode(errors="replace") != name:
             raise Unconfirmed("the name does not match", hint=f"type {name}, or add --confirm={name}")
+
+
+def _is_hung_up(stream: TextIO) -> bool:
+    """Tell whether the other end of a pipe was closed."""
+    import select
+
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def silence(stream: TextIO) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core.times import stamp
-from helixctl.errors import Invalid
+from helixctl.errors import Invalid, Usage
 
 SEVERITIES = ("debug", "info", "warning", "error", "critical")
 OUTCOMES = ("success", "denied", "failed")
@@ -78,6 +78,9 @@ DATA_FIELDS = {
     "evaluation.completed": frozenset({"verdict", "proven", "samples", "violated", "stats"}),
     "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats"}),
     "metrics.updated": frozenset({"verdict", "samples", "violated", "stats"}),
+    "registry.reconciled": frozenset({"kept", "accepted"}),
+    "audit.checkpointed": frozenset({"checkpoint", "entries", "signed"}),
+    "audit.archived": frozenset({"tombstone", "segments", "entries", "restored"}),
 }
 """The closed set of fields that `data` may hold, by the entry's own action; `*` is every action's."""
 
@@ -263,6 +266,29 @@ def parse(raw: bytes) -> dict[str, Any]:
     return entry
 
 
+_SHAPE = {
+    **dict.fromkeys(("ts", "id", "registry", "action", "severity", "outcome", "hash"), str),
+    **dict.fromkeys(("changes", "effects", "parents"), list),
+    **dict.fromkeys(("actor", "data"), dict),
+    "seq": int,
+}
+
+
+def refuse_shape(entry: Mapping[str, Any]) -> None:
+    """Refuse a mapping that lacks what every entry has.
+
+    Raises:
+        KeyError, TypeError: what is missing, or of another kind.
+    """
+    for key, kind in _SHAPE.items():
+        if not isinstance(entry[key], kind):
+            raise TypeError(f"{key} is no {kind.__name__}")
+    texts = [entry["actor"]["id"], *(row["path"] for row in entry["changes"])]
+    maybe = [effect[key] for effect in entry["effects"] for key in ("model", "version", "from", "to")]
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, str | None) for one in maybe):
+        raise TypeError("a name is no text")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
@@ -294,7 +320,13 @@ def segment_path(at: datetime, random: bytes) -> str:
 
 
 class Filter(NamedTuple):
-    """Which entries a query wants; an empty field wants all."""
+    """Which entries a query wants; an empty field wants all.
+
+    Args:
+        since, until: from the one on, and before the other.
+        at: only the entries that were in force then: for each version the one that gave it its status.
+        region: named by an effect or by the data of an entry.
+    """
 
     model: str | None = None
     version: str | None = None
@@ -304,28 +336,62 @@ class Filter(NamedTuple):
     actor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    at: datetime | None = None
+    region: str | None = None
+
+    def checked(self, now: datetime) -> Filter:
+        """Return the filter.
+
+        Raises:
+            Usage: its times contradict each other, or `at` has not come yet.
+        """
+        if self.since and self.until and self.since > self.until:
+            raise Usage("--since is after --until", hint="exchange the two")
+        if self.at and (self.since or self.until):
+            raise Usage("--at is one time: it takes no --since or --until", hint="leave one of them out")
+        if self.at and self.at > now:
+            raise Usage(f"--at {stamp(self.at)} has not come yet", hint="choose a time that is past")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The names that stand in every line that is wanted, by their key."""
+        names = {"model": self.model, "version": self.version, "region": self.region}
+        return {key: name for key, name in names.items() if name}
+
+    @property
+    def bounds(self) -> tuple[bytes, bytes]:
+        """The first time that is wanted and the first after it that is not, as raw lines have them."""
+        low = stamp(self.since).encode() if self.since else b""
+        if self.at:
+            return low, stamp(self.at).encode() + b"\0"
+        return low, stamp(self.until).encode() if self.until else b"~"
 
     def wants_time(self, at: bytes) -> bool:
         """Tell whether the entry's time, as in its raw line, is at or after `since` and before `until`."""
-        return (self.since is None or at >= stamp(self.since).encode()) and (
-            self.until is None or at < stamp(self.until).encode()
-        )
+        low, high = self.bounds
+        return low <= at < high
 
-    def wants(self, entry: Mapping[str, Any]) -> bool:
-        """Tell whether the entry matches; model, version and action match any one of its effects."""
+    def wants(self, entry: Mapping[str, Any], effects: Iterable[Mapping[str, Any]] | None = None) -> bool:
+        """Tell whether the entry matches; model, version, action and region match any one of its effects, or of those given."""
         if self.severity and SEVERITIES.index(entry["severity"]) < SEVERITIES.index(self.severity):
             return False
         if self.outcome and entry["outcome"] != self.outcome:
             return False
         if self.actor and entry["actor"]["id"] != self.actor:
             return False
-        return any(self._wants_effect(effect) for effect in (entry, *entry["effects"]))
+        region = entry["data"].get("region") if self.region else None
+        return any(
+            self._wants_effect(effect, region)
+            for effect in (effects if effects is not None else (entry, *entry["effects"]))
+        )
 
-    def _wants_effect(self, effect: Mapping[str, Any]) -> bool:
+    def _wants_effect(self, effect: Mapping[str, Any], region: str | None) -> bool:
         return (
             (not self.model or effect["model"] == self.model)
             and (not self.version or effect["version"] == self.version)
             and (not self.actions or effect["action"] in self.actions)
+            and (not self.region or self.region in (effect.get("region"), region))
         )
 
     @property

@@ -41,12 +41,19 @@ class Chain:
         self.ends: dict[bytes, int] = {}
         self.spans: dict[str, tuple[int, int]] = {}
         self.heads: dict[str, int] = {}
+        self.elsewhere: dict[bytes, int] = {}
+        self.seqs: dict[bytes, int] = {}
+        self.expected: list[tuple[str, bytes, int]] = []
 
-    def segment(self, path: str, lines: Iterable[bytes]) -> None:
-        """Check one segment's lines, given without their newlines."""
-        seq, digest, first, number = 0, b"", 0, 0
+    def segment(self, path: str, lines: Iterable[bytes], after: int = 0) -> int:
+        """Check one segment's lines, given without their newlines; return how many it has.
+
+        Args:
+            after: so many of its lines, not given, are known already.
+        """
+        seq, digest, first, number = 0, b"", self.spans.get(path, (0, 0))[0], after
         is_run = False
-        for number, raw in enumerate(lines, 1):
+        for number, raw in enumerate(lines, after + 1):
             following = sha256(raw[:-75]).hexdigest().encode()
             if is_run and raw.endswith(b',"parents":["%b"],"hash":"%b"}' % (digest, following)):
                 begin = b'{"v":1,"seq":%d,"ts":"' % (seq + 1)
@@ -68,8 +75,9 @@ class Chain:
             self.starts.append(Start(path, number, line.seq, following, parents))
             seq, digest, is_run, first = line.seq, following, True, first or line.seq
         self._ends(path, number, digest, seq, is_run=is_run)
-        self.entries += number
-        self.spans[path] = (first, seq)
+        self.entries += number - after
+        self.spans[path] = (first, max(seq, self.spans.get(path, (0, 0))[1]))
+        return number
 
     def _ends(self, path: str, number: int, digest: bytes, seq: int, *, is_run: bool) -> None:
         if not is_run:
@@ -85,6 +93,16 @@ class Chain:
         self.entries += entries
         self.roots = 1
 
+    def archived(self, heads: Mapping[str, int], entries: int, *, with_root: bool) -> None:
+        """Take in segments that were moved away, by those of their entries that others may refer to."""
+        self.elsewhere.update((head.encode(), seq) for head, seq in heads.items())
+        self.entries += entries
+        self.roots += with_root
+
+    def expect(self, path: str, heads: Mapping[str, int]) -> None:
+        """Demand that entries that a checkpoint states are in the log, once it is finished."""
+        self.expected += [(path, head.encode(), seq) for head, seq in heads.items()]
+
     def finish(self, again: Callable[[str], Iterable[bytes]], *, is_part: bool = False) -> None:
         """Check the links between all runs, once every segment was fed.
 
@@ -92,7 +110,12 @@ class Chain:
             again: gives a segment's lines once more.
             is_part: the log's first entry may be elsewhere, as in an export of a range.
         """
-        seqs = self.ends | self._looked_up(again)
+        self.seqs = seqs = self.elsewhere | self.ends | self._looked_up(again)
+        for path, head, seq in self.expected:
+            if seqs.get(head) != seq:
+                self._found(
+                    "lost-entry", path, None, f"the log lacks entry {seq}, {head[:12].decode()}, which stood in it"
+                )
         for path, number, seq, _, parents in self.starts:
             self.roots += not parents
             if not parents and (self.roots > 1 or seq != 1):
@@ -110,7 +133,9 @@ class Chain:
 
     def _looked_up(self, again: Callable[[str], Iterable[bytes]]) -> dict[bytes, int]:
         """Return the `seq` of each parent inside a run; note the first lines of runs that stand in two segments."""
-        inside = {parent: start.seq for start in self.starts for parent in start.parents if parent not in self.ends}
+        sought = [(parent, start.seq) for start in self.starts for parent in start.parents]
+        sought += [(head, seq + 1) for _, head, seq in self.expected]
+        inside = {digest: seq for digest, seq in sought if digest not in self.ends and digest not in self.elsewhere}
         by_seq = sorted(self.starts, key=_seq)
         found: dict[bytes, int] = {}
         for path, (first, last) in self.spans.items():

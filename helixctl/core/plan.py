@@ -17,20 +17,21 @@ class Plan(NamedTuple):
 
     Args:
         action: the word that policy knows; None for what policy does not judge (evaluations, warnings).
-        subject: the version that policy looks at, as it would be asked about.
-        records: the new records, to be written in one transaction.
+        subject: the version that policy looks at, as it would be asked about; None for what concerns no version.
+        records: the new records, to be written in one transaction. files: other new files, by path.
         outcome: failed only for an evaluation whose verdict is failed.
         undo: the command that takes the change back, where there is one.
     """
 
     action: Action | None
-    subject: Record
+    subject: Record | None
     records: tuple[Record, ...] = ()
     effects: tuple[Effect, ...] = ()
     data: Mapping[str, Any] = MappingProxyType({})
     outcome: str = "success"
     undo: str | None = None
     note: str | None = None
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:

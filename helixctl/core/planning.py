@@ -15,6 +15,7 @@ from helixctl.core.edit import edited
 from helixctl.core.lifecycle import IN_SERVICE, Action, Status
 from helixctl.core.names import parse_version, same_version
 from helixctl.core.plan import Plan, effect_of, refuse_retired
+from helixctl.core.reconciling import reconcile
 from helixctl.core.record import Record
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
@@ -27,6 +28,9 @@ def plan(request: Request, now: Snapshot) -> Plan:
     Raises:
         HelixError: a refusal: not found, no such transition, duplicate, drift, `--expect` not met, nothing to restore.
     """
+    if isinstance(request.act, ask.Attest | ask.Reconcile):
+        _unchanged(request.act.heads, now)
+        return _plan(request, now)
     _sound(request.act, now)
     act = request.act._replace(ref=now.resolve(request.ref)) if request.ref.version else request.act
     request = request._replace(act=act)
@@ -44,7 +48,9 @@ def plan(request: Request, now: Snapshot) -> Plan:
 
 
 def _sound(act: ask.Act, now: Snapshot) -> None:
-    """Refuse a model that is not there, or in which a merge left two versions in one place, but for what mends that."""
+    """Refuse a model that is not there or damaged, or in which a merge left two versions in one place."""
+    if now.damaged:
+        raise now.damaged[0]
     if not now.records and not now.drifted and not isinstance(act, ask.Register):
         raise NotFound(f"{now.model} is not registered", hint="helixctl list shows what there is")
     mends = isinstance(act, ask.Move) and act.to is Status.INACTIVE
@@ -53,6 +59,11 @@ def _sound(act: ask.Act, now: Snapshot) -> None:
         if len(held) > 1:
             fact = f"{now.model} has {len(held)} {status} versions: {', '.join(sorted(held))}"
             raise Drift(fact, path=f"models/{now.model}", hint=f"helixctl deactivate {now.model}@VERSION takes one out")
+
+
+def _unchanged(heads: tuple[str, ...], now: Snapshot) -> None:
+    if heads != now.heads:
+        raise Changed("the log grew while the command ran", hint="run it again")
 
 
 def _plan(request: Request, now: Snapshot) -> Plan:
@@ -75,10 +86,20 @@ def _plan(request: Request, now: Snapshot) -> Plan:
             return transitions.block(request.act, request, now)
         case ask.Warn():
             return _warn(request.act, now)
+        case ask.Reconcile():
+            return reconcile(request.act, now)
+        case act:
+            return _noted(act, now)
+
+
+def _noted(act: ask.Evaluate | ask.Observe | ask.Attest, now: Snapshot) -> Plan:
+    match act:
         case ask.Evaluate():
-            return _evaluate(request.act, now)
+            return _evaluate(act, now)
         case ask.Observe():
-            return _observe(request.act, now)
+            return _observe(act, now)
+        case ask.Attest():
+            return _attest(act, now)
         case never:
             assert_never(never)
 
@@ -211,3 +232,7 @@ def _observe(act: ask.Observe, now: Snapshot) -> Plan:
         "stats": act.stats_digest,
     }
     return Plan(None, record, (), tuple(effects), data)
+
+
+def _attest(act: ask.Attest, now: Snapshot) -> Plan:
+    return Plan(None, None, (), (Effect(act.action, None, None),), act.data, files=act.files)

@@ -182,6 +182,11 @@ def _rule(rule: Mapping[str, Any], key: str, match: Mapping[str, Any], raw: byte
     return Rule(rule["id"], rule["enforcement"], checks[0], rule[checks[0]], tuple(actions), tuple(models))
 
 
+def built_in_digest() -> str:
+    """Return the digest that stands for the rules of this program."""
+    return canonical_digest(BUILT_IN)
+
+
 def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> Decision:
     """Return the decision: every matching rule of every policy is run, none stops another.
 
@@ -189,7 +194,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
         Usage: an override names no matching rule, or has no reason of 20 characters.
     """
     ref = case.subject.ref
-    everything = (Policy("built-in", canonical_digest(BUILT_IN), BUILT_IN), *policies)
+    everything = (Policy("built-in", built_in_digest(), BUILT_IN), *policies)
     matching = [(policy, rule) for policy in everything for rule in policy.rules if _matches(rule, action, ref.model)]
     overrides = request.overrides if request else ()
     _check_overrides(overrides, request, [rule.id for _, rule in matching])

@@ -103,7 +103,50 @@ class Observe(NamedTuple):
     stats_digest: str
 
 
-Act = Register | Update | Adopt | Move | Rollback | Deprecate | Retire | Block | Warn | Evaluate | Observe
+class Attest(NamedTuple):
+    """State something about the log itself: a checkpoint of it, or that segments were archived or restored.
+
+    Args:
+        action: what the entry is called. files: notes to add, by path. heads: the log that it speaks of; it may not grow.
+    """
+
+    action: str
+    files: Mapping[str, bytes]
+    heads: tuple[str, ...]
+    data: Mapping[str, Any]
+    ref: Ref = Ref("")
+
+
+class Reconcile(NamedTuple):
+    """Settle what a merge left of a model.
+
+    Args:
+        ref: the model, with the version to keep where two are in service.
+        chosen: the bytes to go on with, of each version whose file two sides changed.
+        accepted: the versions whose logged bytes exist nowhere any more. heads: the log that this was found in.
+    """
+
+    ref: Ref
+    chosen: Mapping[str, bytes]
+    accepted: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+
+
+Act = (
+    Register
+    | Update
+    | Adopt
+    | Move
+    | Rollback
+    | Deprecate
+    | Retire
+    | Block
+    | Warn
+    | Evaluate
+    | Observe
+    | Attest
+    | Reconcile
+)
 
 
 class Request(NamedTuple):

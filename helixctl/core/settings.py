@@ -10,6 +10,17 @@ from helixctl.core import schema as s
 from helixctl.core import toml
 from helixctl.core.record import canonical_digest
 
+MIN_RETENTION_DAYS = 183
+"""Six months: what regulators ask for at the least."""
+
+
+def _retention(value: Any) -> int:
+    """0, which keeps everything, or at least 183 days."""
+    if 0 < s.days(value) < MIN_RETENTION_DAYS:
+        raise ValueError(f"{value} is below {MIN_RETENTION_DAYS} days; 0 keeps everything")
+    return int(value)
+
+
 THRESHOLDS = ("min_samples", "max_error_rate", "min_success_rate", "max_latency_ms", "min_confidence")
 SCHEMA: s.Schema = {
     "schema": s.exactly(1),
@@ -33,7 +44,7 @@ SCHEMA: s.Schema = {
         "max_malformed": s.count,
         "warn": s.list_of(s.one_of(*THRESHOLDS[1:])),
     },
-    "audit": {"max_entries": s.positive, "sign": s.boolean, "retention_days": s.days},
+    "audit": {"max_entries": s.positive, "sign": s.boolean, "retention_days": _retention},
     "sources": s.map_of(s.free),
     "outputs": s.map_of(s.free),
     "notify": s.list_of(s.free),

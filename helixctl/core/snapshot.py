@@ -13,7 +13,7 @@ from helixctl.core.names import Ref, ordered
 from helixctl.core.policy import Policy
 from helixctl.core.record import Record, order_of
 from helixctl.core.settings import Settings
-from helixctl.errors import Drift, NotFound, NothingToRestore
+from helixctl.errors import Drift, HelixError, NotFound, NothingToRestore
 
 
 class Snapshot(NamedTuple):
@@ -25,6 +25,7 @@ class Snapshot(NamedTuple):
         logged_serving: the serving digest that the log last gave to each drifted version, None where it gave none.
         digests: SHA-256 of the bytes of each version's file.
         near: the folder, of a model that is not there yet, whose name differs only by case.
+        heads: of the log; empty where the log was not looked at. damaged: why files of the model cannot be read.
     """
 
     model: str
@@ -36,6 +37,8 @@ class Snapshot(NamedTuple):
     logged_serving: Mapping[str, str | None] = MappingProxyType({})
     digests: Mapping[str, str] = MappingProxyType({})
     near: str | None = None
+    heads: tuple[str, ...] = ()
+    damaged: tuple[HelixError, ...] = ()
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""

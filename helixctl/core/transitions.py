@@ -95,7 +95,7 @@ def _activate(before: Record, now: Snapshot) -> Plan:
     if leading is not None:
         records[leading.version] = leading
     if now.active is not None:
-        left = _succeeded(records.get(now.active.version, now.active), after.ref, now)
+        left = succeeded(records.get(now.active.version, now.active), after.ref, now)
         records[left.version] = left
         name = "version.deprecated" if left.status is Status.DEPRECATED else "version.deactivated"
         effects.append(effect_of(name, now.active, left))
@@ -115,7 +115,8 @@ def _leading_past(before: Record, now: Snapshot) -> Record | None:
     return None
 
 
-def _succeeded(record: Record, successor: Ref, now: Snapshot) -> Record:
+def succeeded(record: Record, successor: Ref, now: Snapshot) -> Record:
+    """Return the version that another takes over from: deprecated with its grace, or inactive, as configured."""
     if not now.settings.deprecate_predecessor:
         return record.with_lifecycle(status=Status.INACTIVE)
     grace = now.settings.grace_days

@@ -11,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
+from helixctl.core.settings import Settings
 from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
 from helixctl.storage import disk, git, ledger, tree
 
-PENDING = ".helix/pending"
+PENDING, SIGNATURE = ".helix/pending", "signature"
 
 
 class Receipt(NamedTuple):
@@ -39,11 +40,18 @@ def digest_of(path: str) -> str | None:
         return None
 
 
-def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: str) -> Receipt:
+def commit(
+    root: str,
+    entry: audit.Entry,
+    files: Mapping[str, bytes],
+    segment: str,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> Receipt:
     """Make the entry and its files durable. The exclusive lock is held, and recovery done.
 
     Args:
         files: new bytes by path, in the order of the entry's changes; paths that only need recording have none.
+        sign: gives the signature of the segment as it will be, where segments are signed.
 
     Raises:
         Changed: a file differs from what was read.
@@ -59,6 +67,8 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
     try:
         with disk.refusing(f"write to {PENDING}"):
             _stage(folder, entry, files)
+            if sign is not None:
+                _stage_signature(folder, sign(_finished(root, segment) + line))
         with disk.refusing("make the folders of the files"):
             for path in files:
                 disk.make_folders(os.path.dirname(os.path.join(root, path)))
@@ -73,10 +83,15 @@ def commit(root: str, entry: audit.Entry, files: Mapping[str, bytes], segment: s
                 disk.remove_empty_folders(os.path.dirname(os.path.join(root, path)), root)
         raise
     try:
-        _place(root, folder, audit.changes_as_rows(entry))
+        _place(root, folder, audit.changes_as_rows(entry), segment)
     except OSError:
         return Receipt(entry.seq, digest, "the files are put in place by the next command")
     return Receipt(entry.seq, digest)
+
+
+def _actor(segment: bytes) -> str:
+    newest = segment[:-1].rpartition(b"\n")[2]
+    return str(audit.parse(newest)["actor"]["id"])
 
 
 def _unrecorded(change: audit.Change, files: Mapping[str, bytes]) -> str | None:
@@ -93,7 +108,22 @@ def _stage(folder: str, entry: audit.Entry, files: Mapping[str, bytes]) -> None:
     disk.sync_folder(folder)
 
 
-def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
+def _stage_signature(folder: str, signature: bytes) -> None:
+    disk.make_folders(folder)
+    disk.write_new(os.path.join(folder, SIGNATURE), signature)
+    disk.sync_folder(folder)
+
+
+def _finished(root: str, segment: str) -> bytes:
+    try:
+        with open(os.path.join(root, segment), "rb") as handle:
+            raw = handle.read()
+    except FileNotFoundError:
+        return b""
+    return raw[: raw.rfind(b"\n") + 1]
+
+
+def _place(root: str, folder: str, changes: list[dict[str, Any]], segment: str) -> None:
     """Rename the pending files of a logged transaction over what the entry says was there before.
 
     A file that somebody edited meanwhile is left as it is: it has drifted, and no write touches it until it is restored.
@@ -106,6 +136,11 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]]) -> None:
             disk.move(source, target)
         if os.path.exists(target):  # moved before a crash, perhaps, and not synced
             folders.add(os.path.dirname(target))
+    signature = os.path.join(folder, SIGNATURE)
+    if os.path.exists(signature):
+        disk.move(signature, os.path.join(root, f"{segment}.sig"))
+    if os.path.exists(os.path.join(root, f"{segment}.sig")):
+        folders.add(os.path.dirname(os.path.join(root, segment)))
     for name in sorted(folders):
         disk.sync_folder(name)
     if not any(os.path.exists(os.path.join(folder, str(number))) for number in range(len(changes))):
@@ -141,12 +176,12 @@ def _repair(root: str, book: ledger.Ledger) -> None:
             if not segment.lines and not git.may_be_tracked(root, segment.path):
                 disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
                 book.forget(segment.path)
-        for name, changes in pending(root):
+        for name, logged in pending(root):
             folder = os.path.join(root, PENDING, name)
-            if changes is None:
+            if logged is None:
                 disk.remove_folder(folder)
             else:
-                _place(root, folder, changes)
+                _place(root, folder, logged.changes, logged.segment)
 
 
 def _cut_tail(root: str, segment: ledger.Segment) -> None:
@@ -160,43 +195,57 @@ def _cut_tail(root: str, segment: ledger.Segment) -> None:
     disk.cut(os.path.join(root, segment.path), segment.size)
 
 
-def pending(root: str) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
-    """Yield each pending transaction with its logged changes, or None where the log does not have it."""
+class Found(NamedTuple):
+    """What the log has of a pending transaction: its changes, and the segment that its entry stands in."""
+
+    changes: list[dict[str, Any]]
+    segment: str
+
+
+def pending(root: str) -> Iterator[tuple[str, Found | None]]:
+    """Yield each pending transaction with what the log has of it, or None where it has nothing."""
     try:
         names = sorted(os.listdir(os.path.join(root, PENDING)))
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
         if os.path.isdir(os.path.join(root, PENDING, name)):
-            yield name, _logged_changes(root, name)
+            yield name, _logged(root, name)
 
 
-def _logged_changes(root: str, entry_id: str) -> list[dict[str, Any]] | None:
+def _logged(root: str, entry_id: str) -> Found | None:
     needle = f'"id":"{entry_id}"'.encode()
     for path in reversed(ledger.paths(root)):
         with open(os.path.join(root, path), "rb") as handle:
             for raw in handle:
                 if needle in raw[:200] and raw.endswith(b"\n"):
-                    changes: list[dict[str, Any]] = json.loads(raw)["changes"]
-                    return changes
+                    return Found(json.loads(raw)["changes"], path)
     return None
 
 
 def overlay(root: str) -> dict[str, str]:
     """Return, for a reader, the path of the pending file that stands for each path of a logged transaction."""
     found = {}
-    for name, changes in pending(root):
-        for number, change in enumerate(changes or ()):
-            path = os.path.join(root, PENDING, name, str(number))
+    for name, logged in pending(root):
+        folder = os.path.join(root, PENDING, name)
+        for number, change in enumerate(logged.changes if logged else ()):
+            path = os.path.join(folder, str(number))
             if _stands_for(root, path, change):
                 found[change["path"]] = path
+        if logged and os.path.exists(os.path.join(folder, SIGNATURE)):
+            found[f"{logged.segment}.sig"] = os.path.join(folder, SIGNATURE)
     return found
 
 
-def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, max_entries: int, random: bytes) -> str:
-    """Return the path of the segment to append to: that of the newest head, while it has room and git tracks it not."""
+def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, now: Settings, random: bytes) -> str:
+    """Return the path of the segment to append to: that of the newest head, while it has room and git tracks it not.
+
+    Where segments are signed, each is of one actor.
+    """
     ends = [(book.heads[one.last][0], path) for path, one in book.segments.items() if one.last in book.heads]
     _, last = max(ends, default=(0, None))
-    if last is not None and book.segments[last].lines < max_entries and not git.may_be_tracked(root, last):
+    if last is None or book.segments[last].lines >= now.max_entries or git.may_be_tracked(root, last):
+        return audit.segment_path(entry.at, random)
+    if not now.sign or _actor(_finished(root, last)) == entry.actor.id:
         return last
     return audit.segment_path(entry.at, random)

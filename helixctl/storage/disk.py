@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
 from helixctl.errors import NotFound, StorageRefused, TornAppend
@@ -132,6 +132,27 @@ def replace(path: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def private_files(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Give a temporary folder, of nobody else, that holds these files by name."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in files.items():
+            with open(os.path.join(folder, name), "xb") as handle:
+                handle.write(data)
+        yield folder
+
+
+def put(path: str, data: bytes, scratch: str) -> None:
+    """Put a file in place whole and synced, by way of a scratch file on the same disk."""
+    make_folders(os.path.dirname(path))
+    remove(scratch)
+    write_new(scratch, data)
+    move(scratch, path)
+    sync_folder(os.path.dirname(path))
 
 
 def move(source: str, target: str) -> None:

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import NamedTuple
 
-from helixctl.core import audit
-from helixctl.errors import BrokenLog, Damaged
-from helixctl.storage import disk
+from helixctl.core import audit, notes
+from helixctl.errors import BrokenLog, Damaged, Invalid
+from helixctl.storage import disk, tree
 
-INDEX = ".helix/index.db"
+INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
 create table if not exists segment (path text primary key, size int, mtime_ns int, lines int, last text) without rowid;
@@ -143,7 +143,9 @@ def load(root: str) -> Ledger:
     Raises:
         BrokenLog: a line that is no entry, or a link in place of a segment.
     """
-    found = {path: os.lstat(os.path.join(root, path)) for path in paths(root)}
+    found = {
+        path: os.lstat(os.path.join(root, path)) for path in (*paths(root), *tree.files_in(root, ARCHIVED, ".note", {}))
+    }
     ledger = _from_index(root) or Ledger(root)
     if not all(_still_there(root, segment, found) for segment in ledger.segments.values()):
         ledger.close()
@@ -163,7 +165,7 @@ def _catch_up(ledger: Ledger, found: dict[str, os.stat_result]) -> None:
         if known is None or (known.size, known.mtime_ns) != (stat.st_size, stat.st_mtime_ns):
             changed.append(path)
     for path in changed:
-        _read(ledger, path)
+        (_read_tombstone if path.endswith(".note") else _read)(ledger, path)
     ledger.missing -= _present(ledger.root, found, ledger.missing - awaited)
 
 
@@ -173,6 +175,8 @@ def _present(root: str, segments: Iterable[str], hashes: set[str]) -> set[str]:
         return set()
     present = set()
     for path in segments:
+        if path.endswith(".note"):
+            continue
         with open(os.path.join(root, path), "rb") as handle:
             present |= hashes.intersection(raw[-67:-3].decode(errors="replace") for raw in handle)
     return present
@@ -196,6 +200,23 @@ def _read(ledger: Ledger, path: str) -> None:
         last = ledger.add(path, number, raw)
     size, count = segment.size + len(rest) - len(tail), segment.lines + len(lines)
     ledger.segments[path] = Segment(path, size, stat.st_mtime_ns, count, last, len(tail))
+    ledger.touched.add(path)
+
+
+def _read_tombstone(ledger: Ledger, path: str) -> None:
+    """Take in what archived entries add up to."""
+    full = os.path.join(ledger.root, path)
+    try:
+        with disk.refusing(f"read {path}"), open(full, "rb") as handle:
+            rows = notes.decode(handle.read(), "tombstone").files
+    except Invalid as error:
+        raise error.become(BrokenLog, path) from None
+    for name, row in rows.items():
+        known = ledger.logged(name)
+        if known is None or known[:2] < row[:2]:
+            ledger.fresh[name] = Logged(*row)
+    stat = os.stat(full)
+    ledger.segments[path] = Segment(path, stat.st_size, stat.st_mtime_ns, 1, "")
     ledger.touched.add(path)
 
 

@@ -29,11 +29,12 @@ def utc_now() -> datetime:
 
 
 class Store(NamedTuple):
-    """A registry's folder. `random` gives bytes for ids and names, `clock` the time."""
+    """A registry's folder. `random` gives bytes for ids and names, `clock` the time, `key` the path of the key to sign with."""
 
     root: str
     random: Callable[[int], bytes] = os.urandom
     clock: Callable[[], datetime] = utc_now
+    key: Callable[[], str | None] = lambda: None
     overlay: Mapping[str, str] = MappingProxyType({})
 
     @contextmanager
@@ -86,21 +87,26 @@ class Store(NamedTuple):
             NotFound: it is not registered.
             Damaged: its file does not decode, or says another name.
         """
-        return self._record(ref)[0]
-
-    def _record(self, ref: Ref) -> tuple[Record, bytes]:
-        path = tree.path_of(ref)
         try:
-            raw = self.read(path)
+            raw = self.read(tree.path_of(ref))
         except NotFound:
             raise NotFound(f"{ref} is not registered", hint="helixctl list shows what there is") from None
+        return self.decoded(ref, raw)
+
+    def decoded(self, ref: Ref, raw: bytes) -> Record:
+        """Return the record that the bytes of a version's file hold.
+
+        Raises:
+            Damaged: they do not decode, or say another name.
+        """
+        path = tree.path_of(ref)
         try:
             found = record.decode(raw)
         except HelixError as error:
             raise error.become(Damaged, path) from None
         if found.ref != ref:
             raise Damaged(f"the file says it is {found.ref}", path=path, hint="restore the file from git")
-        return found, raw
+        return found
 
     def records(self, model: str) -> Iterator[Record | HelixError]:
         """Yield each version of a model, or why it cannot be read; by file name."""
@@ -120,17 +126,23 @@ class Store(NamedTuple):
         """Return a model as it lies on disk; with the ledger, what differs from the log is found too.
 
         Raises:
-            BadSettings, Damaged, StorageRefused: a file of this model, the settings or a policy does not load.
+            BadSettings, StorageRefused: the settings or a policy does not load, or a file cannot be read.
         """
         from hashlib import sha256
 
         from helixctl.core.snapshot import Snapshot
 
-        loaded = {name: self._record(Ref(model, name)) for name in tree.versions(self.root, model, self.overlay)}
-        records = {name: found for name, (found, _) in loaded.items()}
-        digests = {name: sha256(raw).hexdigest() for name, (_, raw) in loaded.items()}
-        near = None if records else tree.near_name(self.root, model)
+        records, digests, damaged = {}, {}, []
+        for name in tree.versions(self.root, model, self.overlay) if model else ():
+            raw = self.read(tree.path_of(Ref(model, name)))
+            digests[name] = sha256(raw).hexdigest()
+            try:
+                records[name] = self.decoded(Ref(model, name), raw)
+            except Damaged as error:
+                damaged.append(error)
+        near = None if digests or not model else tree.near_name(self.root, model)
         now = Snapshot(model, at, self.settings(), self.policies(), records, digests=digests, near=near)
+        now = now._replace(damaged=tuple(damaged))
         return now if book is None else self._compared(now, book)
 
     def compared_snapshot(self, model: str, at: datetime) -> Snapshot:
@@ -147,7 +159,7 @@ class Store(NamedTuple):
             for path, row in book.logged_below(prefix).items()
             if "/" not in path[len(prefix) :]
         }
-        drifted = {name: "deleted" for name, row in logged.items() if row.after and name not in now.records}
+        drifted = {name: "deleted" for name, row in logged.items() if row.after and name not in now.digests}
         for name, found in now.records.items():
             row = logged.get(name)
             if row is None or row.after is None:
@@ -159,7 +171,7 @@ class Store(NamedTuple):
             for name, what in drifted.items()
             if what == "specification"
         }
-        return now._replace(drifted=drifted, logged_serving=serving)
+        return now._replace(drifted=drifted, logged_serving=serving, heads=tuple(sorted(book.heads)))
 
     def _logged_serving(self, ref: Ref) -> str | None:
         from helixctl.core.audit import Filter

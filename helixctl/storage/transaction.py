@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from helixctl import __version__
 from helixctl.core import audit, policy, record, settings
 from helixctl.core.audit import Actor, Change, Effect, Entry
 from helixctl.core.checks import CLOCK_TOLERANCE
+from helixctl.core.plan import Plan
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
@@ -48,13 +49,18 @@ class Transaction(NamedTuple):
         """Return a model as it lies on disk, compared with the log."""
         return self.store.snapshot(model, at, self.book)
 
-    def commit(self, entry: Entry, records: Iterable[Record], now: Snapshot) -> Logged:
-        """Append the entry at its place in the log's graph, and put the records' files in place.
+    def commit(self, entry: Entry, plan: Plan | None, now: Snapshot) -> Logged:
+        """Append the entry at its place in the log's graph, and put the plan's files in place.
 
         Settings, policies and trust that were edited since the last write are recorded in the same entry.
         """
+        records = plan.records if plan else ()
         files = {tree.path_of(one.ref): record.encode(one) for one in records}
-        changes = tuple(_change(now, one, files[tree.path_of(one.ref)]) for one in records)
+        changes = [_change(now, one, files[tree.path_of(one.ref)]) for one in records]
+        for path, raw in plan.files.items() if plan else ():
+            files[path] = raw
+            before = commit.digest_of(os.path.join(self.store.root, path))
+            changes.append(Change(path, before, hashlib.sha256(raw).hexdigest()))
         if entry.outcome != "denied":
             edits, effects = unrecorded(self.store, self.book, now.settings)
             entry = entry._replace(changes=(*changes, *edits), effects=(*entry.effects, *effects))
@@ -73,12 +79,26 @@ class Transaction(NamedTuple):
             parents=tuple(sorted(heads)),
         )
         newest = max((at for _, at in heads.values()), default="")
-        segment = commit.open_segment(self.store.root, self.book, placed, now.max_entries, self.store.random(6))
-        receipt = commit.commit(self.store.root, placed, files, segment)
+        segment = commit.open_segment(self.store.root, self.book, placed, now, self.store.random(6))
+        receipt = commit.commit(self.store.root, placed, files, segment, self._sign if now.sign else None)
         warnings: tuple[str, ...] = (receipt.unfinished,) if receipt.unfinished else ()
         if newest > stamp(entry.at + CLOCK_TOLERANCE):
             warnings += (f"the clock stands before the newest entry ({newest}); the log keeps its order all the same",)
         return Logged(placed.id, placed.seq, receipt.hash, warnings)
+
+    def _sign(self, data: bytes) -> bytes:
+        """Return the signature of the bytes by the key of whoever acts.
+
+        Raises:
+            StorageRefused: there is no key, or it does not sign.
+        """
+        from helixctl.storage import ssh
+
+        key = self.store.key()
+        if key is None:
+            hint = "set HELIX_SIGNING_KEY, or git's user.signingkey with gpg.format = ssh"
+            raise StorageRefused("[audit] sign = true, and there is no key to sign with", hint=hint)
+        return ssh.sign(data, key)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from helixctl.core.names import Ref, parse_model
 from helixctl.core.toml import MAX_BYTES
@@ -72,6 +72,23 @@ def refuse_links(root: str, path: str) -> None:
         if os.path.islink(full):
             where = os.path.relpath(full, root)
             raise Damaged("a symbolic link stands in the registry", path=where, hint="replace it by what it points to")
+
+
+def files_in(root: str, folder: str, ending: str, overlay: Mapping[str, str]) -> list[str]:
+    """Return the paths of the files of a folder whose names end so, sorted; pending ones too."""
+    names = {name for name in _names(os.path.join(root, folder)) if name.endswith(ending)}
+    names |= {path[len(folder) + 1 :] for path in overlay if path.startswith(f"{folder}/") and path.endswith(ending)}
+    return [f"{folder}/{name}" for name in sorted(names)]
+
+
+def files_below(root: str, folders: Iterable[str], overlay: Mapping[str, str]) -> Iterator[str]:
+    """Yield the paths of all files below some folders (given with a slash at their end), pending ones too, sorted."""
+    for folder in folders:
+        found = {path for path in overlay if path.startswith(folder)}
+        for place, _, names in os.walk(os.path.join(root, folder)):
+            below = os.path.relpath(place, root).replace(os.sep, "/")
+            found |= {f"{below}/{name}" for name in names}
+        yield from sorted(found)
 
 
 def near_name(root: str, model: str) -> str | None:

@@ -4,80 +4,89 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from helixctl.core import record
-from helixctl.core.chain import Chain
-from helixctl.core.integrity import Finding, Fold, Verification, compare, holders
+from helixctl.core.guard import Guard
+from helixctl.core.integrity import FOLDED, Finding, Fold, Verification, compare, holders
+from helixctl.core.record import Record
+from helixctl.core.snapshot import Snapshot
 from helixctl.errors import HelixError
-from helixctl.storage import commit, disk, git, ledger, log, tree
-from helixctl.storage.frames import Frames
+from helixctl.storage import commit, git, log, tree
+from helixctl.storage.examination import Examined, examine
 from helixctl.storage.registry import Store
 
 
-def verify_log(store: Store) -> Verification:
-    """Check framing, hashes, links and order of every segment."""
-    chain = Chain()
-    paths = ledger.paths(store.root)
-    for path in paths:
-        _feed(chain, store.root, path)
-    chain.finish(lambda path: (raw for _, _, raw in log.segment_lines(store.root, path)))
-    chain.findings += [
-        Finding("stray-file", path, None, "no segment of the log") for path in _strays(store.root, paths)
-    ]
-    return Verification(chain.entries, len(paths), tuple(sorted(chain.heads)), tuple(chain.findings))
+def verify_log(store: Store, against: Iterable[str] = ()) -> Verification:
+    """Check framing, hashes, links and order of every segment, and that what each anchor has is still there."""
+    return examine(store, against).verification
 
 
-def _feed(chain: Chain, root: str, path: str) -> None:
-    """Feed a segment's lines; note an end that only an open segment may have."""
-    full = os.path.join(root, path)
-    if os.path.islink(full):
-        chain.findings.append(Finding("stray-file", path, None, "a link stands in place of a segment"))
-        return
-    entries = chain.entries
-    with disk.refusing(f"read {path}"), open(full, "rb", buffering=0) as handle:
-        frames = Frames(handle)
-        chain.segment(path, frames)
-    lines = chain.entries - entries
-    if frames.is_too_long:
-        chain.findings.append(Finding("bad-line", path, lines + 1, "a line of more than 1 MiB"))
-    elif frames.tail and git.may_be_tracked(root, path):
-        fact = "the last line has no end, in a tracked segment"
-        chain.findings.append(Finding("torn-tail", path, lines + 1, fact))
-    elif not lines and git.may_be_tracked(root, path):
-        chain.findings.append(Finding("empty-segment", path, None, "an empty segment that git tracks"))
-
-
-def _strays(root: str, segments: list[str]) -> Iterator[str]:
-    known = set(segments)
-    for folder, folders, names in os.walk(os.path.join(root, "audit")):
-        place = os.path.relpath(folder, root).replace(os.sep, "/")
-        if place == "audit":
-            folders[:] = [name for name in folders if name != "checkpoints"]
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        for name in (*names, *links):
-            path = f"{place}/{name}"
-            if path not in known and not (name.endswith(".sig") and path[:-4] in known):
-                yield path
-
-
-def verify(store: Store) -> Verification:
-    """Check the log, parse and fold it, and check every file against it.
+def verify(store: Store, against: Iterable[str] = ()) -> Verification:
+    """Check the log, parse and fold it, and check every file against it; with anchors, also what was added since.
 
     Raises:
         BadSettings: helix.toml does not load, so the registry's id is not known.
+        NotFound: an anchor is not there.
     """
-    settings, _ = store.settings(), store.policies()
-    log_says = verify_log(store)
+    settings, policies = store.settings(), store.policies()
+    examined = examine(store, against)
+    log_says = examined.verification
     findings = list(log_says.findings)
-    fold = Fold(settings.id)
+    fold, guard = Fold(settings.id), Guard()
     if log_says.outcome in ("ok", "incomplete"):
-        for path, number, raw in log.lines(store.root):
-            fold.add(path, number, raw)
+        _fold(store, examined, fold, guard)
         findings += (*fold.findings, *fold.forks.values())
-    digests, statuses = {}, []
-    for path, raw in _version_files(store, findings):
+    digests: dict[str, str] = {}
+    records = list(_records(store, digests, findings))
+    if log_says.outcome != "tampered":
+        differing = compare(fold.files, digests)
+        findings += differing
+        findings += _unrecorded(store, examined, fold)
+        if examined.anchors and not fold.forks:
+            findings += (*guard.findings, *guard.lates())
+            drifted = {one.path: one.message for one in differing}
+            for model, found in _by_model(records).items():
+                named = {v: drifted[path] for v, one in found.items() if (path := tree.path_of(one.ref)) in drifted}
+                findings += guard.standing(Snapshot(model, store.clock(), settings, policies, found, named))
+    findings += holders((one.ref.model, one.version, str(one.status)) for one in records)
+    return Verification(
+        log_says.entries, log_says.segments, log_says.heads, tuple(findings), log_says.anchor, log_says.vouchers
+    )
+
+
+def _by_model(records: Iterable[Record]) -> dict[str, dict[str, Record]]:
+    found: dict[str, dict[str, Record]] = {}
+    for one in records:
+        found.setdefault(one.ref.model, {})[one.version] = one
+    return found
+
+
+def _fold(store: Store, examined: Examined, fold: Fold, guard: Guard) -> None:
+    for note in examined.tombstones:
+        for path, row in note.files.items():
+            fold.begin(path, row)
+    signers = {one.path: one.who for one in examined.verification.vouchers}
+    others: dict[str, tuple[int, str]] = {}
+    for path, number, raw in log.lines(store.root):
+        entry = fold.add(path, number, raw)
+        if entry is None:
+            continue
+        if examined.anchors:
+            guard.add(path, number, entry, is_new=number > examined.old_lines.get(path, 0))
+        if path in signers and entry["actor"]["id"] != signers[path]:
+            others.setdefault(path, (number, entry["actor"]["id"]))
+    for path, (number, actor) in others.items():
+        fact = f"signed by {signers[path]}, with entries of {actor!a}"
+        fold.findings.append(Finding("other-actor", path, number, fact))
+
+
+def _records(store: Store, digests: dict[str, str], findings: list[Finding]) -> Iterator[Record]:
+    """Yield the version files that decode; note the digest of every file that only helixctl writes, and what is wrong."""
+    for path, raw in _files(store, findings):
         digests[path] = hashlib.sha256(raw).hexdigest()
+        if not path.startswith("models/"):
+            continue
         try:
             found = record.decode(raw)
         except HelixError as error:
@@ -86,15 +95,18 @@ def verify(store: Store) -> Verification:
             continue
         if tree.path_of(found.ref) != path:
             findings.append(Finding("damaged-file", path, None, f"the file says it is {found.ref}"))
-        statuses.append((found.ref.model, found.version, str(found.status)))
-    if log_says.outcome != "tampered":
-        findings += compare(fold.files, digests)
-        findings += _unrecorded(store, fold)
-    findings += holders(statuses)
-    return Verification(log_says.entries, log_says.segments, log_says.heads, tuple(findings))
+        yield found
 
 
-def _version_files(store: Store, findings: list[Finding]) -> Iterator[tuple[str, bytes]]:
+def _files(store: Store, findings: list[Finding]) -> Iterator[tuple[str, bytes]]:
+    for path in (*_version_paths(store, findings), *tree.files_below(store.root, FOLDED[1:], store.overlay)):
+        try:
+            yield path, store.read(path)
+        except HelixError as error:
+            findings.append(Finding("damaged-file", path, None, error.message))
+
+
+def _version_paths(store: Store, findings: list[Finding]) -> Iterator[str]:
     for model in store.models():
         try:
             tree.valid_model(model, f"models/{model}")
@@ -102,19 +114,25 @@ def _version_files(store: Store, findings: list[Finding]) -> Iterator[tuple[str,
         except HelixError as error:
             findings.append(Finding("damaged-file", error.path or f"models/{model}", None, error.message))
             continue
-        for name in names:
-            path = f"models/{model}/{name}.toml"
-            try:
-                yield path, store.read(path)
-            except HelixError as error:
-                findings.append(Finding("damaged-file", path, None, error.message))
+        yield from (f"models/{model}/{name}.toml" for name in names)
 
 
-def _unrecorded(store: Store, fold: Fold) -> Iterator[Finding]:
+def _unrecorded(store: Store, examined: Examined, fold: Fold) -> Iterator[Finding]:
     present = tree.config_paths(store.root)
     logged = [path for path, (after, _) in fold.files.items() if after and path.startswith(("policies/", "trust/"))]
+    commits = [one.commit for one in examined.anchors if one.commit]
     for path in sorted({*present, *logged}):
         digest = commit.digest_of(os.path.join(store.root, path))
-        if digest != fold.files.get(path, (None, None))[0]:
-            what = "edited" if digest else "deleted"
+        if digest == fold.files.get(path, (None, None))[0]:
+            continue
+        what = "edited" if digest else "deleted"
+        if commits and all(_blob_digest(store.root, one, path) != digest for one in commits):
+            fact = f"{what}, and no entry accounts for it; helixctl reconcile records it"
+            yield Finding("unaccounted-file", path, None, fact)
+        else:
             yield Finding("unrecorded", path, None, f"{what} since the last write; the next write records it")
+
+
+def _blob_digest(root: str, commit_id: str, path: str) -> str | None:
+    blob = git.listed(root, commit_id, path).get(path)
+    return hashlib.sha256(next(git.contents(root, [blob.id]))).hexdigest() if blob else None

@@ -14,7 +14,7 @@ from helixctl.api import Registry
 from helixctl.core.audit import Filter
 from helixctl.core.lifecycle import TRANSITIONS, Action, Status
 from helixctl.core.policy import Decision
-from helixctl.errors import HelixError, IllegalTransition, NotFound, NothingToRestore
+from helixctl.errors import HelixError, IllegalTransition, NotFound, NothingToRestore, Usage
 from helixctl.gate import Result
 from tests.conftest import ALICE, BECAUSE, OVERRIDE, Place
 
@@ -240,3 +240,61 @@ def test_what_is_so_already_is_allowed_as_the_write_would_be_unchanged(place: Pl
     decision = place.registry.check("m@1.0.0", "activate")
     assert (decision.allowed, decision.findings, str(decision.ref)) == (True, (), "m@1.0.0")
     assert not place.registry.activate("m@1.0.0").changed
+
+
+def test_the_status_of_this_moment_by_the_log_is_the_status_by_the_files(place: Place) -> None:
+    """Through every step that gives a version its status."""
+    registry, how = place.registry, {"overrides": OVERRIDE, "reason": BECAUSE}
+
+    def agrees() -> None:
+        by_files = tuple(one._replace(previous=None, ending=(), rolling=None) for one in registry.status())
+        assert registry.status(at=place.clock.now) == by_files
+
+    steps: list[Callable[[], object]] = [
+        lambda: place.serve("m@1.0.0", "m@2.0.0", "n@1.0.0"),
+        lambda: place.register("m@10.0.0-rc.1", "m@3.0.0"),
+        lambda: registry.promote("m@3.0.0", "canary", **how),  # type: ignore[arg-type]
+        lambda: registry.activate("m@3.0.0", **how),  # type: ignore[arg-type]
+        lambda: registry.activate("m@10.0.0-rc.1"),
+        lambda: registry.rollback("m"),
+        lambda: registry.unblock("m@3.0.0"),
+        lambda: registry.block("n@1.0.0"),
+        lambda: registry.update("n@1.0.0", {"tags": ["x"]}),
+        lambda: registry.deprecate("n@1.0.0"),
+        lambda: registry.deprecate("n@1.0.0", cancel=True),
+        lambda: registry.deactivate("m@2.0.0"),
+        lambda: registry.retire("m@1.0.0"),
+    ]
+    for step in steps:
+        step()
+        agrees()
+
+
+def test_the_past_is_asked_by_model_and_version_with_the_api(place: Place) -> None:
+    place.serve("m@1.0.0")
+    then = place.clock.now
+    place.clock.pass_by(hours=1)
+    place.serve("m@2.0.0")
+    assert place.registry.status("m", at=then)[0].active == "1.0.0"
+    assert [entry["seq"] for entry in place.registry.history("m@active", at=then)] == [3]
+    assert [entry["seq"] for entry in place.registry.audit(Filter(model="m", at=place.clock.now))] == [5]
+    for ask in (
+        lambda: place.registry.status(at=then + timedelta(days=1)),
+        lambda: place.registry.history("m", at=then + timedelta(days=1)),
+        lambda: place.registry.history("m@latest", at=then),
+        lambda: place.registry.audit(Filter(at=then, since=then)),
+    ):
+        assert answer(ask) is Usage
+    assert answer(lambda: place.registry.status("n", at=then)) is NotFound
+
+
+def test_two_versions_that_were_active_at_once_are_told_as_such(place: Place) -> None:
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0")
+    (segment,) = (place.root / "audit").rglob("*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    made = lines[2].replace(b'"version":"1.0.0"', b'"version":"2.0.0"').replace(b'"seq":3', b'"seq":5')
+    segment.write_bytes(b"".join(lines) + made)
+    (told,) = place.registry.status(at=place.clock.now)
+    assert (told.active, told.counts) == ("1.0.0", {"active": 2})
+    assert [str(one) for one in told.broken] == ["models/m: 1.0.0, 2.0.0 are all active"]

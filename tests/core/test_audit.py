@@ -26,6 +26,7 @@ from helixctl.core.audit import (
     scan,
     segment_path,
 )
+from helixctl.errors import Usage
 
 AT = datetime(2026, 11, 22, 10, 15, 0, 123456, tzinfo=UTC)
 ENTRY = Entry(
@@ -335,3 +336,54 @@ def test_a_time_range_holds_its_beginning_and_not_its_end(
     since: datetime | None, until: datetime | None, wanted: bool
 ) -> None:
     assert Filter(since=since, until=until).wants_time(scan(line_of()).at) is wanted
+
+
+@pytest.mark.parametrize(
+    ("at", "wanted"),
+    [(AT, True), (AT - timedelta(microseconds=1), False), (AT + timedelta(days=900), True)],
+)
+def test_a_time_to_look_back_from_holds_what_happened_in_its_own_instant(at: datetime, wanted: bool) -> None:
+    assert Filter(at=at).wants_time(scan(line_of()).at) is wanted
+
+
+@pytest.mark.parametrize(
+    ("effect", "data", "wanted", "found"),
+    [
+        (None, None, Filter(region="eu"), False),
+        ("eu", None, Filter(region="eu"), True),
+        ("eu", None, Filter(region="us"), False),
+        (None, "eu", Filter(region="eu"), True),
+        (None, "eu", Filter(region="eu", version="2.0.0"), True),
+        ("eu", None, Filter(region="eu", version="2.0.0"), True),
+        ("eu", None, Filter(region="eu", version="1.0.0"), False),
+        ("eu", None, Filter(region="eu", actions=("version.deprecated",)), False),
+    ],
+)
+def test_a_region_is_matched_where_a_later_release_names_one(
+    effect: str | None, data: str | None, wanted: Filter, found: bool
+) -> None:
+    entry = read(ENTRY)
+    if effect:
+        entry["effects"][0]["region"] = effect
+    if data:
+        entry["data"]["region"] = data
+    assert wanted.wants(entry) is found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (Filter(since=AT, until=AT - timedelta(seconds=1)), "--since is after --until"),
+        (Filter(at=AT, since=AT), "takes no --since or --until"),
+        (Filter(at=AT, until=AT), "takes no --since or --until"),
+        (Filter(at=AT + timedelta(microseconds=1)), "has not come yet"),
+    ],
+)
+def test_times_that_contradict_each_other_are_refused(wanted: Filter, says: str) -> None:
+    with pytest.raises(Usage, match=says):
+        wanted.checked(AT)
+
+
+@pytest.mark.parametrize("wanted", [Filter(), Filter(since=AT, until=AT), Filter(at=AT), Filter(since=AT)])
+def test_times_that_agree_are_taken_as_they_are(wanted: Filter) -> None:
+    assert wanted.checked(AT) is wanted

@@ -227,7 +227,9 @@ def test_the_worst_finding_gives_the_outcome() -> None:
     for one, other in combinations(CODES, 2):
         worst = max(CODES[one], CODES[other], key=OUTCOMES.index)
         assert outcome(one, other) == outcome(other, one) == worst
-    assert [outcome(code) for code in ("missing-parent", "changed-file", "two-active", "bad-line")] == [*OUTCOMES[1:]]
+    assert [outcome(code) for code in ("policy-fails", "missing-parent", "changed-file", "two-active", "bad-line")] == [
+        *OUTCOMES[1:]
+    ]
     assert set(CODES.values()) == set(OUTCOMES)
 
 

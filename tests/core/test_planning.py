@@ -34,6 +34,12 @@ from tests.core.making import AT, BLOCK, DAY, SETTINGS, announced, made, measure
 S = Status
 
 
+def of(plan: Plan) -> Record:
+    """Return the version that a plan is about."""
+    assert plan.subject is not None
+    return plan.subject
+
+
 def planned(act: ask.Act, *records: Record, **terms: Any) -> Plan:
     return plan(wish(act, **terms), snapshot(*records))
 
@@ -239,7 +245,7 @@ def test_activation_deprecates_the_predecessor_in_the_same_plan_with_ninety_days
         "allow_new_deployments": False,
         "source": "activation",
     }
-    assert (found.subject.status, found.action) == (S.TESTING, Action.ACTIVATE)
+    assert (of(found).status, found.action) == (S.TESTING, Action.ACTIVATE)
     assert (found.undo, found.data) == ("helixctl rollback m", {"previous": "1.0.0"})
 
 
@@ -335,7 +341,7 @@ def test_a_rollback_restores_the_predecessor_and_blocks_the_version_left_behind(
     }
     assert records["2.0.0"].blocked == {"at": AT, "reason": "wrong answers"}
     assert records["2.0.0"].lifecycle["last_blocked_at"] == AT
-    assert (found.subject.version, found.action) == ("1.0.0", Action.ROLLBACK)
+    assert (of(found).version, found.action) == ("1.0.0", Action.ROLLBACK)
     assert found.data == {"left": "2.0.0", "skipped": []}
     assert found.undo == "helixctl unblock m@2.0.0 && helixctl evaluate m@2.0.0 && helixctl activate m@2.0.0"
 
@@ -360,7 +366,7 @@ def test_what_a_rollback_skips_is_noted_and_logged() -> None:
         served("1.0.0"),
     ]
     found = planned(ask.Rollback(ref(None)), *chain)
-    assert found.subject.version == "1.0.0"
+    assert of(found).version == "1.0.0"
     assert found.data["skipped"] == ["3.0.0 is blocked (wrong answers)", "2.0.0 is retired"]
     assert found.note == "skipped: 3.0.0 is blocked (wrong answers); 2.0.0 is retired"
 
@@ -368,7 +374,7 @@ def test_what_a_rollback_skips_is_noted_and_logged() -> None:
 def test_a_rollback_to_a_chosen_version_passes_over_the_others_silently() -> None:
     chain = [served("3.0.0", "active", 1, "2.0.0"), served("2.0.0", previous="1.0.0"), served("1.0.0")]
     found = planned(ask.Rollback(ref(None), to="1.0.0"), *chain)
-    assert (found.subject.version, found.note, found.data["skipped"]) == ("1.0.0", None, [])
+    assert (of(found).version, found.note, found.data["skipped"]) == ("1.0.0", None, [])
 
 
 @pytest.mark.parametrize(
@@ -698,7 +704,7 @@ def test_an_expectation_that_is_neither_a_status_nor_a_version_is_asked_wrongly(
 
 def test_an_alias_is_resolved_before_anything_else() -> None:
     records = (served("1.0.0", "active"), made("2.0.0"))
-    assert str(planned(ask.Move(Ref("m", "latest"), S.TESTING), *records).subject.ref) == "m@2.0.0"
+    assert str(of(planned(ask.Move(Ref("m", "latest"), S.TESTING), *records)).ref) == "m@2.0.0"
     with pytest.raises(NotFound, match="m has no canary version"):
         planned(ask.Move(Ref("m", "canary"), S.ACTIVE), *records)
 
@@ -724,7 +730,7 @@ def test_an_evaluation_is_stored_and_logged_by_its_verdict(
     found = evaluated(verdict, *violated)
     assert [one.action for one in found.effects] == effects
     assert (found.outcome, found.action) == (outcome, None)
-    assert (found.records[0].metrics or {})["serving_digest"] == found.subject.serving_digest
+    assert (found.records[0].metrics or {})["serving_digest"] == of(found).serving_digest
     assert found.records[0].status is S.TESTING
     assert found.data == {
         "verdict": verdict,
@@ -781,7 +787,7 @@ def every_plan() -> Iterable[Plan]:
 def test_every_plan_names_known_actions_its_own_first_and_only_data_that_the_log_takes() -> None:
     for found in every_plan():
         assert {one.action for one in found.effects} <= set(audit.ACTIONS)
-        assert found.effects[0].version == found.subject.version
+        assert found.effects[0].version == of(found).version
         data = {**found.data, "decision": {}}
         entry = audit.Entry(
             datetime(2026, 3, 1, tzinfo=UTC), found.effects[0].action, audit.Actor("a", "b", "c"), data=data

@@ -49,7 +49,7 @@ def test_what_init_writes_reads_back_as_every_default_of_the_contract() -> None:
         ("evaluation", "warn", '["max_latency_ms", "min_confidence"]', ("max_latency_ms", "min_confidence")),
         ("audit", "max_entries", "5", 5),
         ("audit", "sign", "true", True),
-        ("audit", "retention_days", "180", 180),
+        ("audit", "retention_days", "365", 365),
     ],
 )
 def test_each_setting_stands_in_its_table(table: str, key: str, literal: str, value: Any) -> None:

@@ -18,25 +18,36 @@ def run(
     severity: filters.Severity = None,
     outcome: filters.Outcome = None,
     by: filters.By = None,
+    region: filters.Region = None,
     since: Since = None,
     until: Until = None,
+    at: filters.At = None,
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most this many entries.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="The last entries (10 without -n), and then each new one.")
+    ] = False,
 ) -> None:
-    """Read the log, newest first.
+    """Read the log, newest first; or follow it, oldest first, until interrupted.
 
     \b
     Examples:
       helixctl audit log --since 7d
       helixctl audit log --model my-model --action version.activated -n 5
-      helixctl audit log --outcome denied -o json
+      helixctl audit log --at 2026-03-01 --model my-model
+      helixctl audit log --follow --severity warning -o ndjson
 
-    Exit codes: 0 read, 2 an unknown action or time, 6 the log is broken.
+    Exit codes: 0 read, 2 an unknown action or time, 6 the log is broken, 130 interrupted, 141 nobody reads.
     """
     from helixctl.cli.render.data import Entries
+    from helixctl.storage import log
 
     session = ctx.obj
     registry = session.open()
-    wanted = filters.wanted(registry.store.clock(), model, version, action, severity, outcome, by, since, until)
+    asked = (model, version, action, severity, outcome, by, since, until, at, region)
+    wanted = filters.wanted(registry.store.clock(), *asked)
+    if follow:
+        filters.refuse_end(wanted)
+        session.follow(entry for _, entry in log.follow(registry.store.root, wanted, session.pause, limit or 10))
     session.emit(Entries.newest(registry.audit(wanted), limit))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import typer
 
+from helixctl.cli.commands.options import Against
 
-def run(ctx: typer.Context) -> None:
+
+def run(ctx: typer.Context, against: Against = None) -> None:
     """Check framing, hashes, links and order of the log.
 
     \b
     Examples:
       helixctl audit verify
+      helixctl audit verify --against 20261123T101500000Z-3fa9c1d2e4b5.note
       helixctl audit verify -o json | jq -e '.outcome == "ok"'
 
-    Exit codes: 0 ok, 6 incomplete or tampered.
+    Exit codes: 0 ok, 4 no such commit or checkpoint, 6 incomplete or tampered.
     """
     session = ctx.obj
-    session.emit(session.open().verify(log_only=True))
+    session.emit(session.open().verify(against or (), log_only=True))

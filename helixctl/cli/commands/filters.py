@@ -23,6 +23,13 @@ Severity = Annotated[
 ]
 Outcome = Annotated[str | None, typer.Option("--outcome", metavar="OUTCOME", help="success, denied or failed.")]
 By = Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Entries of this actor.")]
+Region = Annotated[str | None, typer.Option("--region", metavar="NAME", help="Entries that name this region.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="TIME", help="Only the entries in force then: for each version, what gave it its status."
+    ),
+]
 
 
 def wanted(
@@ -35,11 +42,13 @@ def wanted(
     by: str | None,
     since: str | None,
     until: str | None,
+    at: str | None = None,
+    region: str | None = None,
 ) -> Filter:
     """Return the filter that the options mean.
 
     Raises:
-        Usage: an unknown word or time.
+        Usage: an unknown word or time, or times that contradict each other.
     """
     for option, words, known in (
         ("action", actions or (), ACTIONS),
@@ -49,6 +58,15 @@ def wanted(
         for word in words:
             one_of(option, word, known)
     start, end = moment(since, "--since", now), moment(until, "--until", now)
-    if start and end and start > end:
-        raise Usage("--since is after --until", hint="exchange the two")
-    return Filter(model, version, tuple(actions or ()), severity, outcome, by, start, end)
+    then = moment(at, "--at", now)
+    return Filter(model, version, tuple(actions or ()), severity, outcome, by, start, end, then, region).checked(now)
+
+
+def refuse_end(wanted: Filter) -> None:
+    """Refuse a filter that ends, where what is to come is wanted.
+
+    Raises:
+        Usage: it does.
+    """
+    if wanted.until or wanted.at:
+        raise Usage("--follow waits for what is to come: it takes no --until or --at", hint="leave one of them out")

@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
+from helixctl.cli.commands import filters
+from helixctl.cli.commands.parse import moment
+
 
 def run(
     ctx: typer.Context,
     ref: Annotated[str, typer.Argument(metavar="REF", help="MODEL or MODEL@VERSION.")],
+    at: filters.At = None,
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most this many entries.")
     ] = None,
@@ -19,11 +23,14 @@ def run(
     \b
     Examples:
       helixctl history my-model
+      helixctl history my-model@active --at 2026-03-01
       helixctl history my-model@2.0.0 -o json | jq '.entries[].action'
 
-    Exit codes: 0 told, 4 the log knows no such model or version, 6 the log is broken.
+    Exit codes: 0 told, 2 no such time, 4 the log knows no such model or version, 6 the log is broken.
     """
     from helixctl.cli.render.data import Entries
 
     session = ctx.obj
-    session.emit(Entries.newest(session.open().history(ref), limit, about=ref))
+    registry = session.open()
+    then = moment(at, "--at", registry.store.clock())
+    session.emit(Entries.newest(registry.history(ref, at=then), limit, about=ref))

@@ -19,3 +19,11 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From this RFC 3339 time, date, or 7d ago on.")
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--against",
+        metavar="REF|CHECKPOINT",
+        help="A git commit, or a checkpoint (.note), whose entries must all be there still; repeatable.",
+    ),
+]

@@ -6,19 +6,32 @@ from typing import Annotated
 
 import typer
 
+from helixctl.cli.commands.parse import moment
+
 
 def run(
     ctx: typer.Context,
     model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Only this model.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="As it was at this RFC 3339 time, date, or 7d ago.")
+    ] = None,
 ) -> None:
     """Tell what serves, what is on its way, what a rollback would restore, and what ends soon, by model.
+
+    Of the past, from the log: what served, what was on its way, and what was blocked.
 
     \b
     Examples:
       helixctl status
+      helixctl status my-model --at 2026-03-01
       helixctl status my-model -o json | jq '.models[0].active'
 
-    Exit codes: 0 told, 4 no such model, 6 some files cannot be read.
+    Exit codes: 0 told, 2 no such time, 4 no such model, 6 some files cannot be read, or the log is broken.
     """
+    from helixctl.cli.render.data import Then
+
     session = ctx.obj
-    session.emit(session.open().status(model))
+    registry = session.open()
+    then = moment(at, "--at", registry.store.clock())
+    told = registry.status(model, at=then)
+    session.emit(Then(then, told) if then else told)

@@ -45,6 +45,13 @@ class Entries(NamedTuple):
         return cls(tuple(reversed(kept)))
 
 
+class Then(NamedTuple):
+    """Each model as it was at a time."""
+
+    at: datetime
+    models: tuple[Any, ...]
+
+
 class Created(NamedTuple):
     """A registry made, or found, with the versions registered into it."""
 
@@ -52,6 +59,14 @@ class Created(NamedTuple):
     created: bool
     results: tuple[Result, ...]
     dry_run: bool = False
+
+
+class Archival(NamedTuple):
+    """The segments that are due to be archived, where nothing was moved."""
+
+    segments: tuple[str, ...]
+    days: int
+    is_check: bool = False
 
 
 def plain(value: Any) -> Any:
@@ -85,7 +100,7 @@ def _result(result: Result) -> dict[str, Any]:
     return {
         "kind": "result",
         "action": result.action,
-        "ref": str(result.ref),
+        "ref": str(result.ref) if result.ref else None,
         "changed": result.changed,
         "dry_run": result.dry_run,
         "changes": [
@@ -254,10 +269,12 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Listing": _listing,
     "Shown": _shown,
     "tuple": _statuses,
+    "Then": lambda value: {**_statuses(value.models), "at": value.at},
     "Entries": lambda value: {"kind": "entries", "entries": list(value.entries)},
     "Swept": _swept,
     "Created": _created,
     "Verification": _verification,
+    "Archival": lambda value: {"kind": "archival", "due": list(value.segments), "retention_days": value.days},
 }
 """Every result by the name of its type, so that rendering one imports no other."""
 
@@ -285,10 +302,14 @@ def exit_code(value: Any) -> int:
             return max((_decided(one.decision) for one in value.results if one.decision), default=0)
         case "Swept":
             return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
+        case "Archival":
+            return 10 if value.is_check and value.segments else 0
         case "Verification":
-            return 0 if value.outcome == "ok" else 6
+            return {"ok": 0, "denied": 3}.get(value.outcome, 6)
         case "tuple":
             return 6 if any(one.broken for one in value) else 0
+        case "Then":
+            return exit_code(value.models)
     return 0
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from helixctl.cli.render import events
 from helixctl.cli.render.cells import csv_text
 from helixctl.core.audit import Filter
 from helixctl.storage import log
+from helixctl.storage.export import whole
 from helixctl.storage.registry import Store
+
+Format = Callable[[Store, Filter], Iterator[bytes]]
 
 COLUMNS = (
     *("seq", "ts", "id", "registry", "action", "severity", "outcome", "actor.id", "actor.type", "actor.via"),
@@ -20,10 +25,7 @@ COLUMNS = (
 
 def ndjson(store: Store, wanted: Filter) -> Iterator[bytes]:
     """Yield the raw lines, which verify on their own."""
-    if wanted.is_whole:
-        yield from (raw + b"\n" for _, _, raw in log.lines(store.root))
-    else:
-        yield from (raw + b"\n" for raw, _ in log.query(store.root, wanted))
+    yield from (raw + b"\n" for raw, _ in log.query(store.root, wanted))
 
 
 def as_json(store: Store, wanted: Filter) -> Iterator[bytes]:
@@ -50,10 +52,34 @@ def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, **actor, **tables}
 
 
-FORMATS: dict[str, Callable[[Store, Filter], Iterator[bytes]]] = {"ndjson": ndjson, "json": as_json, "csv": csv}
+def _events(event: Callable[[bytes, Mapping[str, Any]], Mapping[str, Any] | bytes]) -> Format:
+    """Return a format of one event a line."""
+
+    def each(store: Store, wanted: Filter) -> Iterator[bytes]:
+        return (events.line(event(raw, entry)) for raw, entry in log.query(store.root, wanted))
+
+    return each
+
+
+FORMATS: dict[str, Format] = {
+    "ndjson": ndjson,
+    "json": as_json,
+    "csv": csv,
+    "ecs": _events(events.ecs),
+    "ocsf": _events(events.ocsf),
+    "cloudevents": _events(events.cloudevents),
+}
 
 
 def chunks(format_: str, store: Store, wanted: Filter) -> Iterator[bytes]:
-    """Yield the log in a format."""
+    """Yield the log in a format; all that will be read is checked before the first bytes are given.
+
+    Raises:
+        BrokenLog: a line is no entry; nothing was given before.
+    """
+    if format_ == "ndjson" and wanted.is_whole:
+        yield from whole(store.root)
+        return
     with store.reading():
-        yield from FORMATS[format_](store, wanted)
+        deque(log.query(store.root, wanted), maxlen=0)
+    yield from FORMATS[format_](store, wanted)

@@ -1,10 +1,11 @@
-"""A JSON object in the format that was asked for: text, json, ndjson or csv, whole or only some fields."""
+"""A JSON object in the format that was asked for: text, json, ndjson or csv, whole or only some fields; or a page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
@@ -16,17 +17,29 @@ _SPARSE = ("list", "version")
 """Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
+PAGES = {"verification": "ci", "check": "ci"}
+"""The module of this folder that has the formats of a kind besides text, json, ndjson and csv."""
 
 
-def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbose: bool, on: bool) -> str:
+class Look(NamedTuple):
+    """How to print: with more detail, in colours; and what tells where the registry lies below the root of its work tree."""
+
+    verbose: bool = False
+    colours: bool = False
+    place: Callable[[], str] = str
+
+
+def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Look) -> str:
     """Return the text to print.
 
     Args:
-        fields: the fields to keep, joined by commas; None keeps all. on: whether colours are.
+        fields: the fields to keep, joined by commas; None keeps all.
 
     Raises:
-        Usage: `--fields` names a field that is not there.
+        Usage: `--fields` names a field that is not there, or the format has none.
     """
+    if output not in ("text", "json", "ndjson", "csv"):
+        return _page(payload, output, fields, look)
     wanted = [name.strip() for name in fields.split(",")] if fields else None
     key, kind = ROWS.get(payload["kind"], (None, payload["kind"]))
     if wanted is not None:
@@ -41,8 +54,15 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, *, verbos
         case "csv":
             return csv_text(rows, wanted)
     if wanted is not None:
-        return fields_text(rows, wanted, on=on)
-    return text.rendered(payload, verbose=verbose, on=on)
+        return fields_text(rows, wanted, on=look.colours)
+    return text.rendered(payload, verbose=look.verbose, on=look.colours)
+
+
+def _page(payload: dict[str, Any], output: str, fields: str | None, look: Look) -> str:
+    if fields:
+        raise Usage(f"-o {output} takes no --fields", hint="choose fields with -o json")
+    page: str = import_module(f"helixctl.cli.render.{PAGES[payload['kind']]}").rendered(payload, output, look.place)
+    return page
 
 
 def _only(payload: dict[str, Any], key: str | None, wanted: list[str]) -> dict[str, Any]:

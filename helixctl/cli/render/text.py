@@ -27,7 +27,7 @@ def _result(payload: Payload, verbose: bool, on: bool) -> str:
     mood = "would " if payload["dry_run"] else ""
     if not payload["changed"]:
         return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
-    lines = [f"{mood}{name} {safe(payload['ref'])}\n"]
+    lines = [f"{mood}{name} {safe(payload['ref'] or '')}".rstrip() + "\n"]
     for change in payload["changes"]:
         moved = "" if change["from"] == change["to"] else f"{_status(change['from'], on)} -> "
         lines.append(f"  {safe(change['ref'])}: {moved}{_status(change['to'], on)}\n")
@@ -141,9 +141,10 @@ def _statuses(payload: Payload, verbose: bool, on: bool) -> str:
                 ("; ".join(notes), "yellow"),
             ]
         )
+    head = f"as of {payload['at']}\n" if "at" in payload else ""
     if not rows:
-        return "no models yet; helixctl register adds one\n"
-    return columns(["MODEL", "ACTIVE", "CANARY", "PREVIOUS", "ROLLING", "NOTES"], rows, on=on)
+        return f"{head}no models then\n" if head else "no models yet; helixctl register adds one\n"
+    return head + columns(["MODEL", "ACTIVE", "CANARY", "PREVIOUS", "ROLLING", "NOTES"], rows, on=on)
 
 
 def _in_days(days: int) -> str:
@@ -256,8 +257,15 @@ def _verification(payload: Payload, verbose: bool, on: bool) -> str:
         where = one["path"] + (f":{one['line']}" if one["line"] else "")
         lines.append(f"  {one['code']}  {safe(where)}: {safe(one['message'])}\n")
     if verbose:
+        lines += [f"  {safe(one['who'])} vouches for {safe(one['path'])}\n" for one in payload["vouchers"]]
         lines += [f"  head {head}\n" for head in payload["heads"]]
     return "".join(lines)
+
+
+def _archival(payload: Payload, verbose: bool, on: bool) -> str:
+    if not payload["due"]:
+        return "no segment is due\n"
+    return "".join(f"due: {safe(path)}\n" for path in payload["due"])
 
 
 def _swept(payload: Payload, verbose: bool, on: bool) -> str:
@@ -297,4 +305,5 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "recording": _recording,
     "entries": _entries,
     "verification": _verification,
+    "archival": _archival,
 }

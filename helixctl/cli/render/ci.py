@@ -1,0 +1,267 @@
+"""Findings as the systems that run checks read them: github, junit, sarif, gitlab, and Markdown for a summary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from helixctl.cli.render import text
+from helixctl.cli.render.paint import safe
+from helixctl.core.integrity import CODES
+
+Payload = Mapping[str, Any]
+MOST_ROWS = 50
+"""How many findings the Markdown table shows; a job's summary is limited, and a reader is too."""
+
+
+class Problem(NamedTuple):
+    """One finding: its code, `error`, `warning` or `note`, where it is, the fact, and what to do."""
+
+    code: str
+    level: str
+    path: str
+    line: int | None
+    message: str
+    help: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What stays the same from run to run, as long as the finding does."""
+        told = "\0".join((self.code, self.path, str(self.line), self.message))
+        return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
+
+    @property
+    def place(self) -> str:
+        """Path and line for people."""
+        return safe(self.path) + (f":{self.line}" if self.line else "")
+
+
+class Findings(NamedTuple):
+    """What a result says: the command, one line of summary, all that was found, and what to do by code."""
+
+    command: str
+    summary: str
+    problems: tuple[Problem, ...]
+    rules: Mapping[str, str]
+
+
+CURES = {
+    "ok": "for information: it fails nothing",
+    "denied": "change the version so that policy allows it, or the policy; helixctl check tells what blocks it",
+    "incomplete": "merge the branch that has what is missing, fetch the whole history, or have the segment signed",
+    "drift": "take an edit in with helixctl adopt or helixctl reconcile, or restore the file from git",
+    "needs_reconcile": "choose the side of the merge to keep with helixctl reconcile",
+    "tampered": "find out who changed the log, and restore it from a clone that you trust",
+}
+"""What to do about a finding, by the outcome that it gives."""
+
+
+def _verified(payload: Payload) -> Iterator[Problem]:
+    for one in payload["findings"]:
+        outcome = CODES[one["code"]]
+        level = "note" if outcome == "ok" else "error"
+        yield Problem(one["code"], level, one["path"], one["line"], one["message"], CURES[outcome])
+
+
+def _checked(payload: Payload) -> Iterator[Problem]:
+    path = f"models/{payload['ref'].replace('@', '/')}.toml"
+    for one in payload["decision"]["findings"]:
+        if one["outcome"] in ("fail", "inconclusive", "error"):
+            level = "warning" if one["enforcement"] == "advisory" else "error"
+        elif one["outcome"] == "overridden":
+            level = "note"
+        else:
+            continue
+        yield Problem(one["rule"], level, path, None, one["message"], one["fix"] or "")
+
+
+class View(NamedTuple):
+    """How a kind of result is read: the command that gives it, its findings, and what to do by code."""
+
+    command: str
+    problems: Callable[[Payload], Iterator[Problem]]
+    rules: Callable[[Payload], Mapping[str, str]]
+
+
+VIEWS = {
+    "verification": View("verify", _verified, lambda _: {code: CURES[outcome] for code, outcome in CODES.items()}),
+    "check": View(
+        "check", _checked, lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]}
+    ),
+}
+
+
+def findings(payload: Payload, prefix: str = "") -> Findings:
+    """Return what a result says, its texts made safe, and its paths below a prefix."""
+    view = VIEWS[payload["kind"]]
+    summary = safe(text.rendered(payload, verbose=False, on=False).split("\n", 1)[0])
+    problems = [
+        Problem(
+            safe(one.code),
+            one.level,
+            posixpath.normpath(posixpath.join(prefix, one.path)),
+            one.line,
+            safe(one.message),
+            safe(one.help),
+        )
+        for one in view.problems(payload)
+    ]
+    rules = {safe(code): safe(cure) for code, cure in view.rules(payload).items()}
+    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules)
+
+
+def rendered(payload: Payload, output: str, prefix: Callable[[], str]) -> str:
+    """Return a result in one of the formats.
+
+    Args:
+        prefix: tells where the registry lies below the root of its git work tree.
+    """
+    return FORMATS[output](findings(payload, prefix()))
+
+
+def github(found: Findings) -> str:
+    """Return workflow commands that make annotations, and a line of summary.
+
+    Source: GitHub, "Workflow commands for GitHub Actions"; the runner's own parser, `ActionCommand`.
+    """
+    lines = []
+    for one in found.problems:
+        name = {"note": "notice"}.get(one.level, one.level)
+        given = {"file": safe(one.path), "line": str(one.line or ""), "title": f"{found.command}: {one.code}"}
+        properties = ",".join(f"{key}={_property(value)}" for key, value in given.items() if value)
+        told = f"{one.message}\n{one.help}" if one.help else one.message
+        lines.append(f"::{name} {properties}::{_data(told)}\n")
+    defused = re.sub("#(?=#)", "# ", found.summary)  # the runner obeys ##[command] in the midst of a line too
+    return "".join(lines) + f"{found.command}: {defused}\n"
+
+
+def _data(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def gitlab(found: Findings) -> str:
+    """Return a report of GitLab's Code Quality.
+
+    Source: GitLab, "Code Quality report format".
+    """
+    severity = {"error": "critical", "warning": "minor", "note": "info"}
+    report = [
+        {
+            "description": f"{one.message} ({one.help})" if one.help else one.message,
+            "check_name": one.code,
+            "fingerprint": one.fingerprint,
+            "severity": severity[one.level],
+            "location": {"path": safe(one.path), "lines": {"begin": one.line or 1}},
+        }
+        for one in found.problems
+    ]
+    return json.dumps(report, indent=2) + "\n"
+
+
+def sarif(found: Findings) -> str:
+    """Return a SARIF log with one run.
+
+    Source: OASIS, SARIF 2.1.0 with errata 01; sections 3.4 (locations), 3.11 (messages), 3.27 (results).
+    """
+    from helixctl import __version__
+
+    codes = list(found.rules)
+    rules = [
+        {"id": code, "shortDescription": _message(code.replace("-", " ")), "help": _message(found.rules[code] or code)}
+        for code in codes
+    ]
+    results = [
+        {
+            "ruleId": one.code,
+            "ruleIndex": codes.index(one.code),
+            "level": one.level,
+            "message": _message(one.message),
+            "locations": [_location(one)],
+            "partialFingerprints": {"helixctl/v1": one.fingerprint},
+        }
+        for one in found.problems
+    ]
+    driver = {"name": "helixctl", "version": __version__, "rules": rules}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _message(value: str) -> dict[str, str]:
+    """Return a plain text message that can hold neither a placeholder nor a link."""
+    return {"text": value.replace("{", "{{").replace("}", "}}").replace("](", "] (")}
+
+
+def _location(one: Problem) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    uri = quote(one.path.encode(errors="surrogateescape"), safe="/-._~")
+    where = {"uri": f"file://{uri}"} if uri.startswith("/") else {"uri": uri, "uriBaseId": "%SRCROOT%"}
+    return {"physicalLocation": {"artifactLocation": where, "region": {"startLine": one.line or 1}}}
+
+
+def junit(found: Findings) -> str:
+    """Return JUnit XML: a test that passes where nothing was found, else one for each finding, failed if it is an error."""
+    from xml.etree import ElementTree as Xml
+
+    errors = sum(one.level == "error" for one in found.problems)
+    counts = {"tests": str(len(found.problems) or 1), "failures": str(errors), "errors": "0", "skipped": "0"}
+    top = Xml.Element("testsuites", {"name": "helixctl", **counts})
+    suite = Xml.SubElement(top, "testsuite", {"name": found.command, **counts})
+    for one in found.problems:
+        name = _legal(f"{one.code} {one.place}: {one.message}")
+        case = Xml.SubElement(
+            suite, "testcase", {"classname": found.command, "name": name, "file": _legal(safe(one.path))}
+        )
+        told = _legal(f"{one.place}: {one.message}" + (f"\n{one.help}" if one.help else ""))
+        if one.level == "error":
+            Xml.SubElement(case, "failure", {"type": _legal(one.code), "message": _legal(one.message)}).text = told
+        else:
+            Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
+    if not found.problems:
+        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": "no findings"})
+        Xml.SubElement(case, "system-out").text = _legal(found.summary)
+    Xml.indent(top)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"
+
+
+def _legal(value: str) -> str:
+    """Return text without the characters that XML 1.0 forbids even as references (section 2.2)."""
+    return re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", value)
+
+
+def markdown(found: Findings) -> str:
+    """Return a heading line and a table, for the summary of a job or a comment."""
+    lines = [f"**{found.command}** {_quoted(found.summary)}\n"]
+    if found.problems:
+        lines += ["\n", "| level | code | where | what |\n", "| --- | --- | --- | --- |\n"]
+    for one in found.problems[:MOST_ROWS]:
+        cells = (one.level, *map(_quoted, (one.code, one.place, one.message)))
+        lines.append(f"| {' | '.join(cells)} |\n")
+    more = len(found.problems) - MOST_ROWS
+    if more > 0:
+        lines += ["\n", f"and {more} more\n"]
+    return "".join(lines)
+
+
+def _quoted(value: str) -> str:
+    """Return text as code, in which neither Markdown nor mentions, references or links are read."""
+    spelt = re.sub(r"[^\w\s./,;=-]", lambda sign: f"&#{ord(sign[0])};", value, flags=re.ASCII)
+    return f"<code>{spelt.replace('_', '&#95;').replace('www.', 'www&#46;')}</code>"
+
+
+FORMATS: dict[str, Callable[[Findings], str]] = {
+    "github": github,
+    "junit": junit,
+    "sarif": sarif,
+    "gitlab": gitlab,
+    "markdown": markdown,
+}

@@ -1,0 +1,121 @@
+"""What a branch adds to the log, judged: every step is one that the lifecycle has, and policy allowed it, and still does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from helixctl.core import policy
+from helixctl.core import request as ask
+from helixctl.core.audit import Actor
+from helixctl.core.integrity import Finding
+from helixctl.core.lifecycle import REACHED_BY, Action, Status, can_move
+from helixctl.core.names import Ref
+from helixctl.core.snapshot import Snapshot
+from helixctl.errors import Usage
+
+_UNJUDGED = ("evaluation.", "metrics.", "threshold", "quality.", "eol.", "audit.", "config.", "policy.", "deployment.")
+_BORN = {Status.INACTIVE, Status.DEPRECATED, Status.RETIRED}
+_STEPS = (Action.TESTING, Action.CANARY, Action.ACTIVATE, Action.ROLLBACK)
+_ASKED = Actor("verify", "api", "verify")
+
+
+class Guard:
+    """Takes entries ascending by (seq, hash), and finds what helixctl would not have written."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.statuses: dict[Ref, str] = {}
+        self.policies = {policy.built_in_digest()}
+        self.moved: dict[Ref, tuple[Action, Mapping[str, Any]]] = {}
+        self.touched: set[Ref] = set()
+        self.newest = ""
+        self.late: dict[str, tuple[int, int]] = {}
+
+    def add(self, path: str, number: int, entry: Mapping[str, Any], *, is_new: bool) -> None:
+        """Take in one entry; only new ones are judged."""
+        self.policies |= {row["after"] for row in entry["changes"] if row["path"].startswith("policies/")}
+        for effect in entry["effects"]:
+            if effect["version"] is not None and effect["to"] is not None:
+                self.statuses[Ref(effect["model"], effect["version"])] = effect["to"]
+        if not is_new:
+            self.newest = max(self.newest, entry["ts"])
+        else:
+            self._judge(path, number, entry)
+
+    def _judge(self, path: str, number: int, entry: Mapping[str, Any]) -> None:
+        if entry["ts"] < self.newest:
+            first, many = self.late.get(path, (number, 0))
+            self.late[path] = first, many + 1
+        for effect in entry["effects"]:
+            if effect["version"] is None:
+                continue
+            self.touched.add(Ref(effect["model"], effect["version"]))
+            if not _is_legal(effect["from"], effect["to"]):
+                fact = f"{effect['model']}@{effect['version']} cannot go from {effect['from']} to {effect['to']}"
+                self.findings.append(Finding("illegal-transition", path, number, fact))
+        own = entry["effects"][0] if entry["effects"] else None
+        if own is None or own["version"] is None or own["action"].startswith(_UNJUDGED):
+            return
+        try:
+            why = self._unjudged(entry["data"].get("decision"))
+        except (KeyError, TypeError):
+            why = "carries a decision that cannot be read"
+        if why:
+            self.findings.append(Finding("unjudged-change", path, number, f"{own['action']} {why}"))
+            return
+        action = Action.ROLLBACK if own["action"] == "version.rolled_back" else REACHED_BY.get(own["to"])
+        if action and own["from"] != own["to"]:
+            self.moved[Ref(own["model"], own["version"])] = action, entry
+
+    def _unjudged(self, decision: Mapping[str, Any] | None) -> str | None:
+        if decision is None:
+            return "carries no decision of policy"
+        given = [policy.Finding(*(row[key] for key in policy.Finding._fields)) for row in decision["findings"]]
+        if not decision["allowed"] or any(one.blocks for one in given):
+            return "was denied by policy"
+        if any(one.outcome == "overridden" and one.enforcement != "overridable" for one in given):
+            return "overrides a rule that cannot be overridden"
+        unknown = [str(row["name"]) for row in decision["policies"] if row["digest"] not in self.policies]
+        return f"was judged by a policy that the log does not know: {', '.join(unknown)}" if unknown else None
+
+    def lates(self) -> Iterator[Finding]:
+        """Yield where entries stand that were added since, and are dated before the newest that was there."""
+        for path, (number, many) in self.late.items():
+            fact = f"{many} entries were added since, and are dated before {self.newest}"
+            yield Finding("late-entry", path, number, fact)
+
+    def standing(self, now: Snapshot) -> Iterator[Finding]:
+        """Yield what does not hold for a model as it lies on disk: a status that no entry gave, a policy that fails now."""
+        for version, record in sorted(now.records.items()):
+            ref = Ref(now.model, version)
+            where = f"models/{now.model}/{version}.toml"
+            said = self.statuses.get(ref)
+            if ref in self.touched and version not in now.drifted and said != record.status:
+                yield Finding("illegal-transition", where, None, f"its file says {record.status}, the log {said}")
+            action, entry = self.moved.get(ref, (None, {}))
+            if action in _STEPS and said == record.status and entry["effects"][0]["to"] == record.status:
+                yield from _fails(now, ref, action, entry, where)
+
+
+def _is_legal(origin: str | None, target: str | None) -> bool:
+    if origin is None or target is None:
+        return origin is None and (target is None or target in _BORN)
+    known = set(Status)
+    return origin in known and target in known and (origin == target or can_move(Status(origin), Status(target)))
+
+
+def _fails(now: Snapshot, ref: Ref, action: Action, entry: Mapping[str, Any], where: str) -> Iterator[Finding]:
+    """Yield the rules that would stop a step now, with the policies as they are and the overrides that it used."""
+    subject = now.records[ref.version or ""]
+    before = now.records.get(subject.lifecycle.get("previous", "")) if subject is now.active else now.active
+    overrides = tuple(entry["data"]["decision"].get("overrides", ()))
+    request = ask.Request(ask.Move(ref, subject.status), _ASKED, entry["reason"], overrides=overrides)
+    try:
+        decision = policy.decide(action, now.case(subject)._replace(current=before), now.policies, request)
+    except Usage as error:
+        yield Finding("policy-fails", where, None, f"{action}: {error.message}")
+        return
+    for one in decision.findings:
+        if one.blocks:
+            yield Finding("policy-fails", where, None, f"{action}: {one.rule}: {one.message}")

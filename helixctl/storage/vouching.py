@@ -1,0 +1,102 @@
+"""Who vouches for what: the signatures of segments and checkpoints, checked against the keys that are trusted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from helixctl.core import audit, notes, times
+from helixctl.core.integrity import Finding, Voucher
+from helixctl.core.notes import Note
+from helixctl.errors import NotFound
+from helixctl.storage import git
+from helixctl.storage.registry import Store
+
+SIGNERS, REVOKED = "trust/allowed_signers", "trust/revoked_keys"
+
+
+class Trusted(NamedTuple):
+    """The signers that are trusted and the keys that are revoked; from a commit's tree where one was named."""
+
+    signers: bytes
+    revoked: bytes | None
+
+
+def trusted(store: Store, commit: str | None) -> Trusted:
+    """Return whom the registry trusts, or whom it trusted in a commit: a branch may not add its own signers."""
+    if commit is not None:
+        blobs = git.listed(store.root, commit, SIGNERS, REVOKED)
+        found = {path: next(git.contents(store.root, [blob.id])) for path, blob in blobs.items()}
+        return Trusted(found.get(SIGNERS, b""), found.get(REVOKED))
+    return Trusted(_read(store, SIGNERS) or b"", _read(store, REVOKED))
+
+
+def _read(store: Store, path: str) -> bytes | None:
+    try:
+        return store.read(path)
+    except NotFound:
+        return None
+
+
+class Signed(NamedTuple):
+    """What a signature is of: where, the bytes, when they were signed, and how many entries they speak for."""
+
+    path: str
+    data: bytes
+    at: datetime
+    entries: int
+
+
+def signer(trust: Trusted, path: str, note: Note, signature: bytes | None) -> Voucher | Finding | None:
+    """Return who signed a checkpoint, why that does not hold, or None where nobody did."""
+    if signature is None:
+        return None
+    return _checked(trust, Signed(path, notes.encode(note), note.at, note.entries), signature)
+
+
+def _checked(trust: Trusted, signed: Signed, signature: bytes) -> Voucher | Finding:
+    from helixctl.storage import ssh
+
+    try:
+        found = ssh.vouch(signed.data, signature, ssh.Trust(trust.signers, trust.revoked), signed.at)
+    except ssh.BadSignature as error:
+        return Finding("bad-signature", signed.path, None, str(error))
+    return Voucher(found, signed.path, signed.entries)
+
+
+def vouchers(
+    store: Store, trust: Trusted, segments: Iterable[str], checkpoints: Mapping[str, Note]
+) -> list[Voucher | Finding]:
+    """Return who signed which segment and checkpoint of the registry, and every signature that does not hold."""
+    found: list[Voucher | Finding] = []
+    sealed: dict[str, int] = {}
+    for path, note in checkpoints.items():
+        by = signer(trust, path, note, _read(store, path + ".sig"))
+        found += [by] if by else []
+        if isinstance(by, Voucher):
+            sealed |= {one.path: max(one.size, sealed.get(one.path, 0)) for one in note.segments}
+    must_be_signed = store.settings().sign
+    for path in segments:
+        by = _segment(store, trust, path)
+        if by is not None:
+            found.append(by)
+        elif must_be_signed and os.path.getsize(os.path.join(store.root, path)) != sealed.get(path):
+            fact = "not signed, though [audit] sign = true; a signed checkpoint would vouch for it"
+            found.append(Finding("unsigned-segment", path, None, fact))
+    return found
+
+
+def _segment(store: Store, trust: Trusted, path: str) -> Voucher | Finding | None:
+    signature = _read(store, path + ".sig")
+    if signature is None or os.path.islink(os.path.join(store.root, path)):
+        return None
+    with open(os.path.join(store.root, path), "rb") as handle:
+        data = handle.read()
+    data = data[: data.rfind(b"\n") + 1]
+    try:
+        at = times.parse_instant(audit.scan(data[data[:-1].rfind(b"\n") + 1 : -1]).at.decode())
+    except (audit.BadLine, ValueError):
+        return Finding("bad-signature", path, None, "signed, and its last line is no entry")
+    return _checked(trust, Signed(path, data, at, data.count(b"\n")), signature)
