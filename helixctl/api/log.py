@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Unpack
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Unpack
 
 from helixctl.core.names import parse_model
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from helixctl.api import Registry, Terms
     from helixctl.api.attesting import Due
     from helixctl.api.reconciling import Conflict
+    from helixctl.core.integrity import Verification
     from helixctl.gate import Result
 
 
@@ -81,6 +82,22 @@ class Log(NamedTuple):
         if not result.dry_run:
             attesting.copy_in(self.registry.store, found)
         return result
+
+
+def verify_export(name: str, stdin: BinaryIO, against: Sequence[str] = ()) -> Verification:
+    """Check a file of exported lines, `-` for standard input; no registry is needed.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    from helixctl.storage import disk
+    from helixctl.storage.examination import examine_export
+
+    if name == "-":
+        with disk.rewindable(stdin) as stream:
+            return examine_export("-", stream, against)
+    with disk.refusing(f"read {name}"), open(name, "rb") as stream:
+        return examine_export(name, stream, against)
 
 
 def _model(text: str | None) -> str | None:

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from typing import BinaryIO
 
 from helixctl.errors import NotFound, StorageRefused, TornAppend
 
@@ -144,6 +145,21 @@ def private_files(files: Mapping[str, bytes]) -> Iterator[str]:
             with open(os.path.join(folder, name), "xb") as handle:
                 handle.write(data)
         yield folder
+
+
+@contextmanager
+def rewindable(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a stream that can be read again from its start: itself where it can, else a temporary copy."""
+    import shutil
+    import tempfile
+
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy, 1_048_576)
+        copy.seek(0)
+        yield copy
 
 
 def put(path: str, data: bytes, scratch: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from helixctl.core.chain import Chain
 from helixctl.core.integrity import NOT_ANCHORED, Finding, Verification, Voucher
 from helixctl.core.notes import Note
-from helixctl.errors import HelixError, Invalid
+from helixctl.errors import HelixError, Invalid, Usage
 from helixctl.storage import anchor, disk, git, ledger, log, vouching
 from helixctl.storage.anchor import Anchor
 from helixctl.storage.frames import Frames
@@ -172,3 +172,31 @@ def _statement(it: _Log, signed: tuple[Voucher, ...]) -> str:
             claims.append(f"{who} signed a checkpoint of {max(one.entries for one in notes)} entries")
     is_anchored = any("archived" not in claim for claim in claims)
     return "; ".join(claims if is_anchored else [NOT_ANCHORED, *claims])
+
+
+def examine_export(name: str, stream: BinaryIO, against: Iterable[str] = ()) -> Verification:
+    """Check the lines of an exported log, or of a part of it.
+
+    Args:
+        name: of the file, for findings. stream: read from its start, and perhaps again. against: checkpoints.
+
+    Raises:
+        Usage: an anchor is no checkpoint.
+    """
+    chain, frames = Chain(), Frames(stream)
+    for path in against:
+        if not path.endswith(".note"):
+            raise Usage(f"{path}: an export is compared with a checkpoint only", hint="name a .note file")
+        note = anchor.opened("", path).note
+        chain.expect(path, note.heads if note else {})
+    lines = chain.segment(name, frames)
+    if frames.is_too_long or frames.tail:
+        fact = "a line of more than 1 MiB" if frames.is_too_long else "the last line has no end"
+        chain.findings.append(Finding("bad-line", name, lines + 1, fact))
+
+    def again(_: str) -> Iterable[bytes]:
+        stream.seek(0)
+        return Frames(stream)
+
+    chain.finish(again, is_part=True)
+    return Verification(chain.entries, 1, tuple(sorted(chain.heads)), tuple(chain.findings))

@@ -21,7 +21,7 @@ from helixctl.storage import disk, tree
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
-create table if not exists segment (path text primary key, size int, mtime_ns int, lines int, last text) without rowid;
+create table if not exists segment (path text primary key, size int, mtime_ns int, lines int, last text, low text, high text) without rowid;
 create table if not exists logged (path text primary key, seq int, hash text, after text, state text) without rowid;
 """
 
@@ -36,13 +36,18 @@ class Logged(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A file of the log as far as it has been read; `torn` bytes at its end are an unfinished append."""
+    """A file of the log as far as it has been read; `torn` bytes at its end are an unfinished append.
+
+    `low` and `high` are the smallest and largest `ts` of its entries: a clock may have been set back.
+    """
 
     path: str
     size: int
     mtime_ns: int
     lines: int
     last: str
+    low: str = ""
+    high: str = ""
     torn: int = 0
 
 
@@ -195,11 +200,13 @@ def _read(ledger: Ledger, path: str) -> None:
     *lines, tail = rest.split(b"\n")
     if not tail and lines and b"\0" in lines[-1]:
         tail = lines.pop() + b"\n"
-    last = segment.last
+    last, times = segment.last, [one for one in (segment.low, segment.high) if one]
     for number, raw in enumerate(lines, segment.lines + 1):
         last = ledger.add(path, number, raw)
+        times.append(raw.partition(b'"ts":"')[2][:27].decode())
+    low, high = min(times, default=""), max(times, default="")
     size, count = segment.size + len(rest) - len(tail), segment.lines + len(lines)
-    ledger.segments[path] = Segment(path, size, stat.st_mtime_ns, count, last, len(tail))
+    ledger.segments[path] = Segment(path, size, stat.st_mtime_ns, count, last, low, high, len(tail))
     ledger.touched.add(path)
 
 
@@ -253,6 +260,15 @@ def _from_index(root: str) -> Ledger | None:
         return None
 
 
+def spans(root: str) -> dict[str, tuple[int, int, str, str]]:
+    """Return size, mtime, smallest and largest `ts` of each segment that the index knows; empty where there is none."""
+    book = _from_index(root)
+    if book is None:
+        return {}
+    book.close()
+    return {path: (one.size, one.mtime_ns, one.low, one.high) for path, one in book.segments.items()}
+
+
 def save(ledger: Ledger) -> None:
     """Bring the index up to the ledger, under the exclusive lock. It is derived: that it cannot be kept is no failure."""
     if not ledger.touched:
@@ -272,8 +288,8 @@ def save(ledger: Ledger) -> None:
 def _write(base: sqlite3.Connection, ledger: Ledger) -> None:
     read = [ledger.segments[name] for name in ledger.touched]
     base.executemany(
-        "insert or replace into segment values (?, ?, ?, ?, ?)",
-        [(s.path, s.size, s.mtime_ns, s.lines, s.last) for s in read],
+        "insert or replace into segment values (?, ?, ?, ?, ?, ?, ?)",
+        [one[:-1] for one in read],
     )
     base.executemany(
         "insert or replace into logged values (?, ?, ?, ?, ?)",

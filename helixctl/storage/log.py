@@ -189,7 +189,8 @@ def _likely(root: str, wanted: audit.Filter) -> Iterator[Line]:
     is_timed = bool(low) or high != b"~"
     paths = ledger.paths(root)
     if is_timed:
-        paths = [path for path in paths if _reaches(root, path, low, high)]
+        known = ledger.spans(root)
+        paths = [path for path in paths if _reaches(root, path, known.get(path), (low, high))]
     for path, number, raw in chain.from_iterable(merged(root, group) for group in groups(root, paths)):
         found = _KEY.match(raw)
         if not found or not raw.endswith(b'"}'):
@@ -198,12 +199,15 @@ def _likely(root: str, wanted: audit.Filter) -> Iterator[Line]:
             yield path, number, raw
 
 
-def _reaches(root: str, path: str, low: bytes, high: bytes) -> bool:
-    """Tell whether a segment may hold a time of a range."""
+def _reaches(root: str, path: str, known: tuple[int, int, str, str] | None, span: tuple[bytes, bytes]) -> bool:
+    """Tell whether a segment may hold a time of a range; the index knows it of those that did not change since."""
+    low, high = span
     full = os.path.join(root, path)
     stat = os.lstat(full)
     if not S_ISREG(stat.st_mode) or stat.st_size > _LARGEST:
         return True
+    if known and known[:2] == (stat.st_size, stat.st_mtime_ns):
+        return known[2].encode() < high and known[3].encode() >= low
     with disk.refusing(f"read {path}"):
         first, last = _span(full, stat.st_size, stat.st_mtime_ns)
     return first < high and last >= low

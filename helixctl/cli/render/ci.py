@@ -254,8 +254,8 @@ def markdown(found: Findings) -> str:
 
 def _quoted(value: str) -> str:
     """Return text as code, in which neither Markdown nor mentions, references or links are read."""
-    spelt = re.sub(r"[^\w\s./,;=-]", lambda sign: f"&#{ord(sign[0])};", value, flags=re.ASCII)
-    return f"<code>{spelt.replace('_', '&#95;').replace('www.', 'www&#46;')}</code>"
+    spelt = re.sub(r"[!-+:<>-@\[-`{-~]", lambda sign: f"&#{ord(sign[0])};", value)
+    return f"<code>{spelt.replace('www.', 'www&#46;')}</code>"
 
 
 FORMATS: dict[str, Callable[[Findings], str]] = {
