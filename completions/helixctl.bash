@@ -11,14 +11,14 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
   done
   case "$command" in
     "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status history audit verify reconcile" ;;
-      audit) words="log export verify checkpoint archive restore-archive" ;;
+      audit) words="log export verify report checkpoint archive restore-archive" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
@@ -44,7 +44,8 @@ _helixctl() {
     "history") options="--help -h --at --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit export") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "audit verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit verify") options="--help -h --against --file -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit report") options="--help -h --since --until --model --framework -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit checkpoint") options="--help -h --sign --no-sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit archive") options="--help -h --to --check --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit restore-archive") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=dir; most=1 ;;
@@ -139,6 +140,9 @@ _helixctl() {
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
+    "audit report -o") words="text json markdown html" ;;
+    "audit report --output") words="text json markdown html" ;;
+    "audit report --color") words="auto always never" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;
@@ -158,7 +162,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--cost|--display-name|--eol|--error|--expect|--fields|--file|--for|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--set|--severity|--since|--tag|--to|--unset|--until|--version|--weight|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
@@ -250,6 +254,9 @@ _helixctl() {
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
+    "audit report -o") words="text json markdown html" ;;
+    "audit report --output") words="text json markdown html" ;;
+    "audit report --color") words="auto always never" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;

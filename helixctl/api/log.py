@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Unpack
 
 from helixctl.core.names import parse_model
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from helixctl.api import Registry, Terms
     from helixctl.api.attesting import Due
     from helixctl.api.reconciling import Conflict
+    from helixctl.api.reporting import Reported
     from helixctl.core.integrity import Verification
     from helixctl.gate import Result
 
@@ -82,6 +84,23 @@ class Log(NamedTuple):
         if not result.dry_run:
             attesting.copy_in(self.registry.store, found)
         return result
+
+    def report(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        model: str | None = None,
+        framework: str | None = None,
+    ) -> Reported:
+        """Report a period of the log, from `since` on and before `until`; without them all of it until now.
+
+        Args:
+            framework: a key of `core.frameworks.FRAMEWORKS`, to arrange the report for.
+        """
+        from helixctl.api.reporting import reported
+
+        return reported(self.registry.store, since, until, _model(model), framework)
 
 
 def verify_export(name: str, stdin: BinaryIO, against: Sequence[str] = ()) -> Verification:

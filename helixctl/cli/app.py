@@ -84,6 +84,9 @@ AUDIT: dict[str, Entry] = {
     "verify": Entry(
         "audit_verify", "audit", "Check hashes, links and order of the log.", formats=("text", "json", *CI)
     ),
+    "report": Entry(
+        "audit_report", "audit", "Report a period of the log.", formats=("text", "json", "markdown", "html")
+    ),
     "checkpoint": Entry(
         "audit_checkpoint", "audit", "State what the log is now, signed.", ("reason", "actor", "dry_run")
     ),

@@ -29,7 +29,7 @@ REFS = {
 }
 WORDS = {
     "helixctl act": ["activate"],
-    "helixctl audit ": ["archive", "checkpoint", "export", "log", "restore-archive", "verify"],
+    "helixctl audit ": ["archive", "checkpoint", "export", "log", "report", "restore-archive", "verify"],
     "helixctl audit e": ["export"],
     "helixctl show --out": ["--output"],
     "helixctl list -o ": ["csv", "json", "ndjson", "text"],

@@ -249,6 +249,23 @@ def _verification(value: Any) -> dict[str, Any]:
     return {"kind": "verification", **as_data(value)}
 
 
+def _reported(value: Any) -> dict[str, Any]:
+    report = value.report._asdict()
+    figures = {name: one._asdict() for name, one in report.pop("figures").items()}
+    found = value.integrity
+    integrity = {key: getattr(found, key) for key in ("outcome", "anchor", "entries", "segments", "heads")}
+    framework = value.framework
+    records = [one._asdict() for one in framework.records] if framework else None
+    return {
+        "kind": "report",
+        **report,
+        "figures": figures,
+        "cost_per_inference": value.costs,
+        "integrity": {**integrity, "findings": len(found.findings)},
+        "framework": {"title": framework.title, "records": records} if framework else None,
+    }
+
+
 def payload(value: Any) -> dict[str, Any]:
     """Return the JSON object of a result."""
     name = type(value).__name__
@@ -274,6 +291,7 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Swept": _swept,
     "Created": _created,
     "Verification": _verification,
+    "Reported": _reported,
     "Archival": lambda value: {"kind": "archival", "due": list(value.segments), "retention_days": value.days},
 }
 """Every result by the name of its type, so that rendering one imports no other."""
@@ -302,6 +320,8 @@ def exit_code(value: Any) -> int:
             return max((_decided(one.decision) for one in value.results if one.decision), default=0)
         case "Swept":
             return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
+        case "Reported":
+            return 0 if value.integrity.outcome == "ok" else 6
         case "Archival":
             return 10 if value.is_check and value.segments else 0
         case "Verification":

@@ -262,6 +262,12 @@ def _verification(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
+def _report(payload: Payload, verbose: bool, on: bool) -> str:
+    from helixctl.cli.render import report
+
+    return report.text(payload, on=on)
+
+
 def _archival(payload: Payload, verbose: bool, on: bool) -> str:
     if not payload["due"]:
         return "no segment is due\n"
@@ -306,4 +312,5 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "entries": _entries,
     "verification": _verification,
     "archival": _archival,
+    "report": _report,
 }
