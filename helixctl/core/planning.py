@@ -55,10 +55,10 @@ def _sound(act: ask.Act, now: Snapshot) -> None:
         raise NotFound(f"{now.model} is not registered", hint="helixctl list shows what there is")
     mends = isinstance(act, ask.Move) and act.to is Status.INACTIVE
     for status in () if mends else IN_SERVICE:
-        held = [record.version for record in now.records.values() if record.status is status]
+        held = sorted(str(record.ref) for record in now.records.values() if record.status is status)
         if len(held) > 1:
-            fact = f"{now.model} has {len(held)} {status} versions: {', '.join(sorted(held))}"
-            raise Drift(fact, path=f"models/{now.model}", hint=f"helixctl deactivate {now.model}@VERSION takes one out")
+            fact = f"{now.model} has {len(held)} {status} versions: {', '.join(held)}"
+            raise Drift(fact, path=f"models/{now.model}", hint=f"helixctl reconcile {now.model} --keep {held[0]}")
 
 
 def _unchanged(heads: tuple[str, ...], now: Snapshot) -> None:

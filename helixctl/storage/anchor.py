@@ -43,13 +43,15 @@ class Anchor(NamedTuple):
 def opened(root: str, name: str) -> Anchor:
     """Return the anchor that a name means: a checkpoint's file where it ends in `.note`, else a git commit.
 
+    A checkpoint is looked for where the name leads, among the registry's own, and from its root.
+
     Raises:
         NotFound: there is none. Invalid: the checkpoint is none.
     """
     if not name.endswith(".note"):
         return _of_commit(root, name)
-    inside = os.path.join(root, CHECKPOINTS, name)
-    path = inside if os.path.exists(inside) and "/" not in name else name
+    places = (name, os.path.join(root, CHECKPOINTS, name), os.path.join(root, name))
+    path = next((place for place in places if os.path.exists(place)), name)
     with disk.refusing(f"read {name}"), open(path, "rb") as handle:
         raw = handle.read()
     signature = None

@@ -132,8 +132,3 @@ def versions_of(root: str, path: str) -> list[str]:
     raw = _told(root, "log", "--all", "--format=", "--raw", "--no-abbrev", "--no-renames", "-m", "--", path)
     ids = [field for row in raw.decode(errors="replace").splitlines() for field in row.split()[2:4]]
     return [one for one in dict.fromkeys(ids) if set(one) != {"0"}]
-
-
-def is_in_conflict(root: str) -> bool:
-    """Tell whether a merge of the registry's files waits for its conflicts to be settled."""
-    return in_work_tree(root) and bool(_told(root, "ls-files", "-u", "--", "."))
