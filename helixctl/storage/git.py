@@ -38,9 +38,13 @@ def _git(root: str, *words: str, given: bytes = b"") -> subprocess.CompletedProc
         input=given,
         capture_output=True,
         check=False,
-        env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},  # a hook's own
+        env={name: value for name, value in os.environ.items() if not _of_a_hook(name)},
         timeout=120,
     )
+
+
+def _of_a_hook(name: str) -> bool:
+    return name.startswith("GIT_") and not name.startswith("GIT_CONFIG")
 
 
 def _told(root: str, *words: str, given: bytes = b"") -> bytes:

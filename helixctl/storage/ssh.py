@@ -1,11 +1,12 @@
 """Signatures by SSH keys: a thin edge around `ssh-keygen -Y`.
 
-Source: ssh-keygen(1), -Y sign, find-principals, verify, check-novalidate; PROTOCOL.sshsig of OpenSSH.
+Source: ssh-keygen(1), -Y sign, find-principals, verify, check-novalidate, and ALLOWED SIGNERS; PROTOCOL.sshsig of OpenSSH.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,11 @@ from helixctl.errors import StorageRefused
 from helixctl.storage import disk, git
 
 NAMESPACE = "helixctl-audit@v1"
+_LIMITS = (
+    (rb'valid-(?:before|after)="?[^", \t]*"?', "was not valid at {}"),
+    (rb'namespaces="[^"]*"', "may not sign audit logs"),
+)
+"""Options of an allowed signer that can exclude a signature, and what to say where one did."""
 
 
 class BadSignature(ValueError):
@@ -29,27 +35,31 @@ class Trust(NamedTuple):
 
 
 def signing_key(root: str, environment: Mapping[str, str]) -> str | None:
-    """Return the path of the key to sign with: HELIX_SIGNING_KEY, else git's where it signs with SSH, else None."""
+    """Return the path of the key to sign with: HELIX_SIGNING_KEY, else git's where it signs with SSH, else None.
+
+    Raises:
+        StorageRefused: the key is written out where a file is wanted.
+    """
     key = environment.get("HELIX_SIGNING_KEY")
     if not key and git.setting(root, "gpg.format") == "ssh":
         key = git.setting(root, "user.signingkey")
     if key and key.startswith(("key::", "ssh-")):
-        raise StorageRefused("the signing key is a literal, not a file", hint="set HELIX_SIGNING_KEY to a key's path")
+        raise StorageRefused("the signing key is written out, not a file", hint="set HELIX_SIGNING_KEY to a key's path")
     return os.path.abspath(os.path.expanduser(key)) if key else None
 
 
 def sign(data: bytes, key: str) -> bytes:
-    """Return the armored signature of the bytes by a key's file.
+    """Return the armored signature of the bytes by a key's file; of a public key's file by way of an agent.
 
     Raises:
         StorageRefused: it cannot be made.
     """
-    hint = "check HELIX_SIGNING_KEY; a key with a passphrase needs an agent"
     try:
         done = _keygen("sign", "-f", key, given=data)
     except (OSError, subprocess.TimeoutExpired):
         raise StorageRefused("cannot sign: ssh-keygen cannot be run", hint="install OpenSSH") from None
     if done.returncode != 0 or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
+        hint = "check HELIX_SIGNING_KEY; a key with a passphrase needs an agent"
         raise StorageRefused(f"cannot sign with {key}", hint=hint)
     return done.stdout
 
@@ -64,6 +74,9 @@ def vouch(data: bytes, signature: bytes, trust: Trust, at: datetime) -> str:
         BadSignature: nobody did, or nobody who is trusted.
     """
     files = {"signature": signature, "allowed": trust.allowed_signers, "revoked": trust.revoked or b""}
+    files |= {
+        f"without{number}": re.sub(pattern, b"", trust.allowed_signers) for number, (pattern, _) in enumerate(_LIMITS)
+    }
     try:
         with disk.private_files(files) as folder:
             return _vouched(data, folder, at, is_revoking=trust.revoked is not None)
@@ -72,24 +85,32 @@ def vouch(data: bytes, signature: bytes, trust: Trust, at: datetime) -> str:
 
 
 def _vouched(data: bytes, folder: str, at: datetime, *, is_revoking: bool) -> str:
-    allowed, signature = (os.path.join(folder, name) for name in ("allowed", "signature"))
-    time = f"verify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}"
-    known = _keygen("find-principals", "-f", allowed, "-s", signature, "-O", time)
+    signature = os.path.join(folder, "signature")
+    time = ("-O", f"verify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}")
     revoked = ("-r", os.path.join(folder, "revoked")) if is_revoking else ()
-    for principal in known.stdout.decode(errors="replace").splitlines() if known.returncode == 0 else ():
-        words = ("-f", allowed, "-I", principal, "-s", signature, "-O", time, *revoked)
-        if _keygen("verify", *words, given=data).returncode == 0:
+    principal = _principal(os.path.join(folder, "allowed"), signature, time)
+    if principal is not None:
+        words = ("-f", os.path.join(folder, "allowed"), "-I", principal, "-s", signature, *time)
+        if _keygen("verify", *words, *revoked, given=data).returncode == 0:
             return principal
-    if _keygen("check-novalidate", "-s", signature, given=data).returncode != 0:
+        if revoked and _keygen("verify", *words, given=data).returncode == 0:
+            raise BadSignature(f"the key of {principal!a} is revoked")
+    known = _keygen("check-novalidate", "-s", signature, given=data)
+    if known.returncode != 0:
         raise BadSignature("the signature does not match the bytes")
-    if known.returncode != 0 or not known.stdout:
-        if _keygen("find-principals", "-f", allowed, "-s", signature, "-O", _AGES_AGO).returncode == 0:
-            pass
-        raise BadSignature("the key that signed is not in trust/allowed_signers, or was not valid then")
-    raise BadSignature("the key that signed is revoked, or may not sign an audit log")
+    for number, (_, fact) in enumerate(_LIMITS):
+        freed = _principal(os.path.join(folder, f"without{number}"), signature, time)
+        if freed is not None and (principal is None or number):
+            raise BadSignature(f"the key of {freed!a} {fact.format(at.strftime('%Y-%m-%d %H:%M'))}")
+    key = re.search(r"SHA256:[\w+/=]+", known.stdout.decode(errors="replace"))
+    raise BadSignature(f"the key {key[0] if key else 'that signed'} is not in trust/allowed_signers")
 
 
-_AGES_AGO = "verify-time=19700102000000Z"
+def _principal(allowed: str, signature: str, time: tuple[str, str]) -> str | None:
+    """Return the first principal whose key made the signature, as a list of allowed signers has it, or None."""
+    done = _keygen("find-principals", "-f", allowed, "-s", signature, *time)
+    names = done.stdout.decode(errors="replace").splitlines()
+    return names[0].split(",")[0] if done.returncode == 0 and names else None
 
 
 def _keygen(what: str, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

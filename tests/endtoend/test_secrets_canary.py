@@ -203,3 +203,106 @@ def test_an_argument_that_is_refused_is_not_kept(
     print(ran)
     assert ran.out == ""
     assert holders(full.root.parent) == set()
+
+
+HEAD = 'schema = 1\nmodel = "new"\nversion = "1.0.0"\nprovider = "x"\n'
+SPECIFICATIONS = {
+    "an unknown key": f'token = "{CANARY}"\n',
+    "a key of another kind": f'tags = "{CANARY}"\n',
+    "a number that is a text": f'[cost]\ninput_per_mtok = "{CANARY}"\n',
+    "a text that is a table": f'[description]\ntext = "{CANARY}"\n',
+    "a table that is a text": f'cost = "{CANARY}"\n',
+    "a table that is not there": f'[secrets]\nkey = "{CANARY}"\n',
+    "a word of a closed set": f'[cost]\ntier = "{CANARY}"\n',
+    "another schema": f'schema = "{CANARY}"\n',
+    "an element of another kind": f'tags = ["a", {{ key = "{CANARY}" }}]\n',
+    "a date that is a text": f'release_date = "{CANARY}"\n',
+    "a value that has no end": f'description = "{CANARY}\n',
+    "a value without quotes": f"description = {CANARY}\n",
+    "a line that is none": f"{CANARY}\n",
+    "a key twice": f'description = "{CANARY}"\ndescription = "{CANARY}"\n',
+    "a table twice": f'[cost]\ntier = "{CANARY}"\n[cost]\n',
+    "a control character": f'description = "{CANARY}\x07"\n',
+    "an escape that is none": f'description = "\\q{CANARY}"\n',
+    "a comment beside a mistake": f"# {CANARY}\nx x\n",
+    "a mistake after a good value": f'description = "{CANARY}"\nx x\n',
+    "an array without an end": f'tags = ["{CANARY}", \n',
+    "a table of the lifecycle": f'[lifecycle]\nstatus = "{CANARY}"\n',
+}
+SETTINGS_REFUSED = {
+    "an unknown key": f'token = "{CANARY}"\n',
+    "a table that is not there": f'[secrets]\nkey = "{CANARY}"\n',
+    "a number that is a text": f'[lifecycle]\ngrace_days = "{CANARY}"\n',
+    "a boolean that is a text": f'[audit]\nsign = "{CANARY}"\n',
+    "a list that is a text": f'[evaluation]\nwarn = "{CANARY}"\n',
+    "a word of a closed set": f'[evaluation]\nwarn = ["{CANARY}"]\n',
+    "sources that are a text": f'sources = "{CANARY}"\n',
+    "outputs that are a list": f'outputs = ["{CANARY}"]\n',
+    "notify that is a table": f'[notify]\nurl = "{URL}"\n',
+    "a source with a local time": f'[sources.a]\nkey = "{CANARY}"\nat = 10:00:00\n',
+    "a broken line": f'[sources.a]\nkey = "{CANARY}\n',
+    "a broken line after others": f'[[notify]]\nwebhook = "{URL}"\nx x\n',
+}
+POLICIES_REFUSED = {
+    "an unknown key": f'token = "{CANARY}"\n',
+    "a key of a rule that is not there": f'[[rule]]\nid = "a"\ntoken = "{CANARY}"\n',
+    "a word of a closed set": f'[[rule]]\nid = "a"\ncheck = "blocked"\nenforcement = "{CANARY}"\non = ["activate"]\n',
+    "a parameter of another kind": f'[[rule]]\nid = "a"\ncheck = "cost-cap"\nenforcement = "mandatory"\nmax = "{CANARY}"\n',
+    "a broken line": f'[[rule]]\nid = "{CANARY}\n',
+}
+READS = ("list", "show new@1.0.0", "status", "history m", "verify", "audit verify", "audit log", "check m@2.0.0")
+WRITES = (
+    "block m@2.0.0",
+    "adopt new@1.0.0 --reason x",
+    "activate m@2.0.0 --dry-run",
+    "update new@1.0.0 --set cost.x=1",
+)
+
+
+def told(helix: Helix, root: Path, *lines: str) -> Iterator[tuple[str, Ran]]:
+    """Run command lines, each in its first format and in one that programs read."""
+    for number, line in enumerate(lines):
+        offered = dict(leaves())[" ".join(line.split()[: 2 if line.startswith("audit") else 1])].formats
+        for output in {offered[0], offered[1 + number % (len(offered) - 1)]}:
+            yield f"{line} -o {output}", helix(*line.split(), "-o", output, cwd=root)
+
+
+@pytest.mark.parametrize("what", SPECIFICATIONS)
+def test_a_specification_that_is_refused_is_neither_quoted_nor_kept(full: Place, helix: Helix, what: str) -> None:
+    text = HEAD + SPECIFICATIONS[what]
+    if what == "another schema":
+        text = text.removeprefix("schema = 1\n")
+    for output in ("text", "json"):
+        ran = helix("register", "-f", "-", "-o", output, stdin=text.encode(), cwd=full.root)
+        assert (ran.code, ran.out, shows(ran)) == (2, "", False), ran.err
+    assert holders(full.root.parent) == set()
+
+
+@pytest.mark.parametrize("what", SPECIFICATIONS)
+def test_a_version_file_with_a_mistake_in_it_is_not_quoted(full: Place, helix: Helix, what: str) -> None:
+    full.register("new@1.0.0")
+    path = full.path("new@1.0.0")
+    path.write_text(path.read_text().replace("provider =", f"{SPECIFICATIONS[what]}provider ="))
+    for line, ran in told(helix, full.root, *READS, *WRITES):
+        assert not shows(ran), (line, ran)
+    assert holders(full.root.parent) == {"registry/models/new/1.0.0.toml"}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("helix.toml", text) for text in SETTINGS_REFUSED.values()]
+    + [("policies/secret.toml", f"schema = 1\n{text}") for text in POLICIES_REFUSED.values()],
+    ids=[*(f"settings: {what}" for what in SETTINGS_REFUSED), *(f"policies: {what}" for what in POLICIES_REFUSED)],
+)
+def test_settings_and_policies_that_are_refused_are_not_quoted(full: Place, helix: Helix, path: str, text: str) -> None:
+    file = full.root / path
+    file.parent.mkdir(exist_ok=True)
+    before = file.read_text() if file.exists() else ""
+    head, _, rest = before.partition("\n[")
+    file.write_text(f"{head}\n{text}[{rest}" if text[0] != "[" and rest else before + text)
+    codes = set()
+    for line, ran in told(helix, full.root, *READS, *WRITES):
+        assert not shows(ran), (line, ran)
+        codes.add(ran.code)
+    assert 2 in codes
+    assert holders(full.root.parent) == {f"registry/{path}"}
