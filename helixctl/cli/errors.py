@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -21,11 +22,17 @@ def misused(world: World, arguments: list[str], error: Any) -> int:
     """Print a mistake in the options and return 2."""
     command = getattr(getattr(error, "ctx", None), "command_path", "helixctl")
     message = error.format_message().rstrip(".")
-    fact = message[:1].lower() + message[1:] if message else "no command given"
+    fact = _without_values(message[:1].lower() + message[1:]) if message else "no command given"
     is_early = command == "helixctl" and fact.startswith("no such option")
     hint = "options go after the command: helixctl list -C DIR" if is_early else f"{command} --help"
     report(world, Usage(fact, hint=hint), as_json=wants_json(arguments))
     return Usage.exit_code
+
+
+def _without_values(fact: str) -> str:
+    """Return a fact without the values that were typed, of which one may be a secret in the wrong place."""
+    fact = re.sub(r"(?s)^(got unexpected extra arguments?(?:\(s\))?) \(.*\)$", r"\1", fact)
+    return re.sub(r"(?s)^(invalid value for .*?): '.*' is not ", r"\1: it is not ", fact)
 
 
 def failed(world: World, arguments: list[str], error: Exception) -> int:

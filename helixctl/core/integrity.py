@@ -124,7 +124,7 @@ class Fold:
             self.findings.append(Finding("foreign-entry", path, number, f"the entry is of registry {registry!a}"))
         takes_over = action in ("version.adopted", "registry.reconciled", "registry.restored")
         for name, before, after, state in changes:
-            if name in self.archived and place < self.archived[name]:
+            if name in self.archived and place <= self.archived[name]:
                 continue
             if takes_over:
                 self.forks.pop(name, None)

@@ -193,7 +193,8 @@ def one_of(*choices: str) -> Kind:
 
     def check(value: Any) -> str:
         if value not in choices:
-            raise ValueError(f"{value!a} is none of {', '.join(choices)}{did_you_mean(str(value), choices)}")
+            near = did_you_mean(str(value), choices)
+            raise ValueError(f"{_quoted(value)} is none of {', '.join(choices)}{near}")
         return str(value)
 
     check.__doc__ = f"One of {', '.join(choices)}."
@@ -205,7 +206,7 @@ def exactly(number_: int) -> Kind:
 
     def check(value: Any) -> int:
         if value != number_ or type(value) is not int:
-            raise ValueError(f"{value!a} is not supported, expected {number_}")
+            raise ValueError(f"{_quoted(value)} is not supported, expected {number_}")
         return number_
 
     check.__doc__ = f"{number_}."
@@ -297,6 +298,12 @@ def _by(parse: Callable[[str], Any], value: Any) -> str:
     except HelixError as error:
         raise ValueError(error.message) from None
     return str(value)
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as an error names it: a word or a number; anything else may be a secret in the wrong place."""
+    is_word = isinstance(value, str) and re.fullmatch("[A-Za-z_-]{1,24}", value)
+    return ascii(value) if is_word or isinstance(value, int | Decimal) else _kind_of(value)
 
 
 def _kind_of(value: Any) -> str:

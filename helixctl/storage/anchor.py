@@ -139,9 +139,14 @@ def _first_difference(root: str, path: str, anchor: Anchor) -> int | None:
 
 
 def _is_archived(root: str, path: str, anchor: Anchor, sealed: Sealed | None) -> bool:
-    """Tell whether a tombstone stands for the segment that the anchor has, byte for byte."""
+    """Tell whether a tombstone stands for the segment that the anchor has, byte for byte.
+
+    One that grew after a checkpoint cannot be compared: then the heads that the checkpoint states decide.
+    """
     if sealed is None:
         return False
+    if anchor.note is not None and anchor.pieces[path].size < sealed.size:
+        return True
     digest = anchor.pieces[path].digest
     if anchor.commit is not None:
         digest = hashlib.sha256(next(git.contents(root, [digest]))).hexdigest()
