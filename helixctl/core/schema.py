@@ -114,7 +114,10 @@ def moment(value: Any) -> datetime:
 
 def duration(value: Any) -> str:
     """A duration such as `14d`."""
-    times.parse_duration(text(value))
+    try:
+        times.parse_duration(text(value))
+    except ValueError as error:
+        raise ValueError(str(error).replace(ascii(value), _quoted(value))) from None
     return str(value)
 
 
@@ -301,8 +304,8 @@ def _by(parse: Callable[[str], Any], value: Any) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """Return a value as an error names it: a word or a number; anything else may be a secret in the wrong place."""
-    is_word = isinstance(value, str) and re.fullmatch("[A-Za-z_-]{1,24}", value)
+    """Return a value as an error names it: a plain word or a number; anything else may be a secret in the wrong place."""
+    is_word = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,6}|[A-Za-z_-]{1,24}", value, re.ASCII)
     return ascii(value) if is_word or isinstance(value, int | Decimal) else _kind_of(value)
 
 

@@ -60,7 +60,8 @@ def sign(data: bytes, key: str) -> bytes:
         raise StorageRefused("cannot sign: ssh-keygen cannot be run", hint="install OpenSSH") from None
     if done.returncode != 0 or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         hint = "check HELIX_SIGNING_KEY; a key with a passphrase needs an agent"
-        raise StorageRefused(f"cannot sign with {key}", hint=hint)
+        named = key if os.path.exists(key) else "the signing key: it is no file here"  # it may be the key itself
+        raise StorageRefused(f"cannot sign with {named}", hint=hint)
     return done.stdout
 
 
