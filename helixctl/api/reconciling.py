@@ -129,7 +129,8 @@ def wanted(store: Store, model: str | None, keep: Sequence[str]) -> ask.Act:
             raise Usage(f"several models are to be reconciled: {', '.join(models)}", hint="name one")
         if not models:
             return _edits(still, model, heads)
-        version = next((Ref(*name.split("@", 1)).version for name in keep if name.startswith(f"{models[0]}@")), None)
+        version = _version_to_keep(still, found, keep)
+        _refuse_what_is_no_side(still, found, keep)
         chosen, accepted = {}, []
         for one in found:
             if one.ref.version is None:
@@ -138,6 +139,47 @@ def wanted(store: Store, model: str | None, keep: Sequence[str]) -> ask.Act:
             chosen[one.ref.version] = raw
             accepted += [] if is_logged else [one.ref.version]
         return ask.Reconcile(Ref(models[0], version), chosen, tuple(accepted), heads)
+
+
+def _version_to_keep(store: Store, found: Sequence[Conflict], keep: Sequence[str]) -> str | None:
+    """Return the version to keep in service: as it is named, or the one that a git commit has there."""
+    model = found[0].ref.model
+    named = [name for name in keep if name.startswith(f"{model}@")]
+    if named:
+        return Ref(*named[0].split("@", 1)).version
+    held = [side.name.partition("@")[2] for one in found if one.ref.version is None for side in one.sides]
+    for name in keep if held else ():
+        if any(side.name == name for one in found for side in one.sides):
+            continue
+        served = [version for version in held if _is_served_in(store, name, Ref(model, version))]
+        if len(served) == 1:
+            return served[0]
+    return None
+
+
+def _is_served_in(store: Store, commit: str, ref: Ref) -> bool:
+    raw = git.blob_at(store.root, commit, tree.path_of(ref))
+    return raw is not None and store.decoded(ref, raw).status in IN_SERVICE
+
+
+def _refuse_what_is_no_side(store: Store, found: Sequence[Conflict], keep: Sequence[str]) -> None:
+    """Refuse what would be passed over in silence.
+
+    Raises:
+        Usage: it names no side of any conflict.
+    """
+    for name in keep:
+        if name.startswith(f"{found[0].ref.model}@") or any(side.name == name for one in found for side in one.sides):
+            continue
+        files = [one for one in found if one.ref.version is not None]
+        if files and not any(_digest_in(store, name, one) in {side.digest for side in one.sides} for one in files):
+            sides = _listed([side for one in found for side in one.sides])
+            raise Usage(f"{name}: no side that the log knows", hint=f"sides: {sides}")
+
+
+def _digest_in(store: Store, commit: str, conflict: Conflict) -> str | None:
+    raw = git.blob_at(store.root, commit, tree.path_of(conflict.ref))
+    return hashlib.sha256(raw).hexdigest() if raw is not None else None
 
 
 def _edits(store: Store, model: str | None, heads: tuple[str, ...]) -> ask.Act:
@@ -165,7 +207,7 @@ def _edits(store: Store, model: str | None, heads: tuple[str, ...]) -> ask.Act:
 def _chosen(store: Store, conflict: Conflict, keep: Sequence[str]) -> tuple[bytes, bool]:
     """Return the bytes to go on with, and whether they are what the log says of a side."""
     path = tree.path_of(conflict.ref)
-    digest = _named(store, conflict, path, keep)
+    digest = _named(store, conflict, keep)
     here = store.read(path)
     for raw in (here, *_history(store, path)):
         if hashlib.sha256(raw).hexdigest() == digest:
@@ -183,20 +225,16 @@ def _history(store: Store, path: str) -> Iterator[bytes]:
     return git.contents(store.root, git.versions_of(store.root, path))
 
 
-def _named(store: Store, conflict: Conflict, path: str, keep: Sequence[str]) -> str | None:
+def _named(store: Store, conflict: Conflict, keep: Sequence[str]) -> str | None:
     for name in keep:
         side = next((one for one in conflict.sides if name in (one.name, one.about)), None)
         if side is not None:
             return side.digest
     refs = [name for name in keep if not name.startswith(f"{conflict.ref.model}@")]
     for name in refs:
-        raw = git.blob_at(store.root, name, path)
-        digest = hashlib.sha256(raw).hexdigest() if raw is not None else None
+        digest = _digest_in(store, name, conflict)
         if digest in {one.digest for one in conflict.sides}:
             return digest
-    if refs:
-        sides = _listed(conflict.sides)
-        raise Usage(f"{', '.join(keep)}: no side of {conflict.ref} that the log knows", hint=f"sides: {sides}")
     default = next((one for one in conflict.sides if one.name == conflict.default), None)
     if default is None and len(conflict.sides) == 1:
         default = conflict.sides[0]

@@ -45,6 +45,7 @@ CODES = {
     "unaccounted-file": "drift",
     "unrecorded": "ok",
     "late-entry": "ok",
+    "unchecked-signature": "ok",
     "other-actor": "ok",
 }
 """Every code of a finding, with the outcome that it alone would give."""

@@ -59,6 +59,9 @@ def signer(trust: Trusted, path: str, note: Note, signature: bytes | None) -> Vo
 def _checked(trust: Trusted, signed: Signed, signature: bytes) -> Voucher | Finding:
     from helixctl.storage import ssh
 
+    if not trust.signers.strip():
+        fact = f"signed, and there is no {SIGNERS} to check that with"
+        return Finding("unchecked-signature", signed.path, None, fact)
     try:
         found = ssh.vouch(signed.data, signature, ssh.Trust(trust.signers, trust.revoked), signed.at)
     except ssh.BadSignature as error:
@@ -80,12 +83,17 @@ def vouchers(
     must_be_signed = store.settings().sign
     for path in segments:
         by = _segment(store, trust, path)
-        if by is not None:
-            found.append(by)
-        elif must_be_signed and os.path.getsize(os.path.join(store.root, path)) != sealed.get(path):
+        found += [by] if by else []
+        if by is not None and _is_decided(by):
+            continue
+        if must_be_signed and os.path.getsize(os.path.join(store.root, path)) != sealed.get(path):
             fact = "not signed, though [audit] sign = true; a signed checkpoint would vouch for it"
             found.append(Finding("unsigned-segment", path, None, fact))
     return found
+
+
+def _is_decided(by: Voucher | Finding) -> bool:
+    return isinstance(by, Voucher) or by.code == "bad-signature"
 
 
 def _segment(store: Store, trust: Trusted, path: str) -> Voucher | Finding | None:

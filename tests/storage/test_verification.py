@@ -78,10 +78,10 @@ HARMS: dict[str, Harm] = {
 FROM_GIT = {"torn-tail", "empty-segment", "forked-file", "two-canaries"}
 ANCHORED = {
     *("lost-segment", "changed-segment", "lost-entry", "late-entry", "unaccounted-file"),
-    *("bad-note", "bad-signature", "unsigned-segment", "other-actor"),
+    *("bad-note", "bad-signature", "unchecked-signature", "unsigned-segment", "other-actor"),
     *("illegal-transition", "unjudged-change", "policy-fails"),
 }
-"""Codes that need an anchor, a signature or an addition: tests/endtoend/test_tampers.py and test_guard.py."""
+"""Codes that need an anchor, a signature or an addition: tests/endtoend/test_tampers.py and test_custody.py."""
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_what_is_no_segment_has_no_place_in_the_log(small: Place, name: str, cod
 def test_a_signature_beside_its_segment_is_no_stray(small: Place) -> None:
     segment = segments(small)[0]
     segment.with_name(f"{segment.name}.sig").write_text("x")
-    assert found(small) == {"bad-signature"}
+    assert found(small) == {"unchecked-signature"}
 
 
 def test_a_link_in_place_of_a_segment_is_no_segment(small: Place, tmp_path: Path) -> None:

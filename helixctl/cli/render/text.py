@@ -252,7 +252,7 @@ def _verification(payload: Payload, verbose: bool, on: bool) -> str:
     outcome = payload["outcome"]
     said = paint(outcome.replace("_", " "), OUTCOME.get(outcome), on=on)
     counts = f"{_count(payload['entries'], 'entry', 'entries')} in {_count(payload['segments'], 'segment', 'segments')}"
-    lines = [f"{said}: {counts}; {payload['anchor']}\n"]
+    lines = [f"{said}: {counts}; {safe(payload['anchor'])}\n"]
     for one in payload["findings"]:
         where = one["path"] + (f":{one['line']}" if one["line"] else "")
         lines.append(f"  {one['code']}  {safe(where)}: {safe(one['message'])}\n")
