@@ -10,7 +10,7 @@ from typing import NamedTuple
 from helixctl.core import notes
 from helixctl.core.integrity import Finding
 from helixctl.core.notes import Note, Sealed
-from helixctl.errors import HelixError, NotFound
+from helixctl.errors import HelixError, Invalid, NotFound
 from helixctl.storage import disk, git, ledger, tree
 
 CHECKPOINTS, ARCHIVED = "audit/checkpoints", ledger.ARCHIVED
@@ -52,16 +52,19 @@ def opened(root: str, name: str) -> Anchor:
         return _of_commit(root, name)
     places = (name, os.path.join(root, CHECKPOINTS, name), os.path.join(root, name))
     path = next((place for place in places if os.path.exists(place)), name)
-    with disk.refusing(f"read {name}"), open(path, "rb") as handle:
-        raw = handle.read()
-    signature = None
-    if os.path.exists(path + ".sig"):
-        with disk.refusing(f"read {name}.sig"), open(path + ".sig", "rb") as handle:
-            signature = handle.read()
-    note = notes.decode(raw, "checkpoint")
-    return Anchor(
-        name, {one.path: Piece(one.size, one.sha256, one.lines) for one in note.segments}, None, note, signature
-    )
+    shown = f"{CHECKPOINTS}/{name}" if path == places[1] else name
+    try:
+        note = notes.decode(_read(path, shown), "checkpoint")
+    except Invalid as error:
+        raise error.at(shown) from None
+    signature = _read(f"{path}.sig", f"{shown}.sig") if os.path.exists(f"{path}.sig") else None
+    pieces = {one.path: Piece(one.size, one.sha256, one.lines) for one in note.segments}
+    return Anchor(shown, pieces, None, note, signature)
+
+
+def _read(path: str, shown: str) -> bytes:
+    with disk.refusing(f"read {shown}"), open(path, "rb") as handle:
+        return handle.read()
 
 
 def _of_commit(root: str, ref: str) -> Anchor:

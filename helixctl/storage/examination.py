@@ -60,7 +60,7 @@ class _Log:
             try:
                 found.append(anchor.opened(self.root, name))
             except Invalid as error:
-                self.found("bad-note", name, error.line, error.message)
+                self.found("bad-note", error.path or name, error.line, error.message)
         return tuple(found)
 
     def compare(self, one: Anchor, tombstones: Iterable[Note], trust: vouching.Trusted) -> Note | None:

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,9 +121,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "rollback": (("rollback", "m"), 0),
     "denied": (("activate", "m@2.0.0"), 3),
     "evaluate": (("evaluate", "m@2.0.0", "--from", "{inferences}"), 0),
+    "signed": (("activate", "m@2.0.0", *SERVE), 0),
+    "checkpoint": (("audit", "checkpoint"), 0),
     "init": (("init", "{root}", "--name", "test"), 0),
 }
-"""What is put under faults; `rotate` is an activation whose entry opens a new segment."""
+"""What is put under faults; `rotate` is an activation whose entry opens a new segment, `signed` one that signs it."""
+KEY = "signing-key"
+"""The name of the key beside a registry."""
 
 
 def scenario(name: str, folder: Path) -> Scenario:
@@ -144,6 +149,8 @@ def _build(name: str, template: Path) -> Path | None:
         template.mkdir()
         return None
     registry, _ = Registry.create(template, name="test", actor=ALICE, clock=Clock(), random=random.Random(1).randbytes)
+    if name == "signed":
+        registry = _signing(registry, template)
     place = Place(registry)
     place.serve("m@1.0.0", "m@1.1.0")
     place.register("m@2.0.0")
@@ -152,6 +159,24 @@ def _build(name: str, template: Path) -> Path | None:
             settings.write("\n[audit]\nmax_entries = 1\n")
     place.register("other@1.0.0")
     return place.inferences()
+
+
+def _signing(registry: Registry, template: Path) -> Registry:
+    """Let each write of a registry be signed by a key beside it."""
+    key = template.with_name(KEY)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (template / "trust").mkdir()
+    public = key.with_suffix(".pub").read_text()
+    (template / "trust/allowed_signers").write_text(f"{ALICE.id} {public}")
+    with (template / "helix.toml").open("a") as settings:
+        settings.write("\n[audit]\nsign = true\n")
+    return Registry.open(template, actor=ALICE, clock=registry.store.clock, random=registry.store.random, key=key_of)
+
+
+def key_of(root: str) -> str | None:
+    """Return the key beside a registry, where there is one."""
+    key = Path(root).with_name(KEY)
+    return str(key) if key.exists() else None
 
 
 def copy(which: Scenario, root: Path) -> Path:
@@ -165,6 +190,7 @@ def helix(root: Path, *words: str) -> int:
     """Run a command line in this process, with a clock and ids that are the same each time."""
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
     known = {"HELIX_ACTOR": "alice@example.com", "HELIX_REGISTRY": str(root)}
+    known |= {"HELIX_SIGNING_KEY": key} if (key := key_of(str(root))) else {}
     world = World(known, io.BytesIO(), out, err, Clock(START + timedelta(days=1)), random.Random(7).randbytes)
     return run([word.replace("{root}", str(root)) for word in words], world)
 
@@ -256,7 +282,7 @@ def readers_see_one_state(which: Scenario, root: Path) -> None:
 
 def goes_on(root: Path) -> None:
     """Assert that the next change is one more entry in a log that verifies."""
-    registry = Registry.open(root, actor=ALICE, clock=Clock(START + timedelta(days=2)))
+    registry = Registry.open(root, actor=ALICE, clock=Clock(START + timedelta(days=2)), key=key_of)
     entries = registry.verify().entries
     Place(registry).register("later@1.0.0")
     verified = registry.verify()
