@@ -237,7 +237,16 @@ def lost_power(which: Scenario, tmp_path: Path, missing: Callable[[Op], bool]) -
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("activate", 20), ("rotate", 20), ("register", 12), ("rollback", 20), ("denied", 4)]
+    ("name", "least"),
+    [
+        ("activate", 20),
+        ("rotate", 20),
+        ("register", 12),
+        ("rollback", 20),
+        ("denied", 4),
+        ("signed", 20),
+        ("checkpoint", 8),
+    ],
 )
 def test_whatever_a_disk_forgets_of_what_was_not_synced_the_registry_is_old_or_new(
     name: str, least: int, made: Made, tmp_path: Path, record_property: Note

@@ -60,8 +60,8 @@ def chain(*segments: bytes) -> Chain:
     """Check segments as verification feeds them; an end without a newline is no line."""
     found = Chain()
     lines = {f"s{number}": raw.split(b"\n")[:-1] for number, raw in enumerate(segments)}
-    for name, given in lines.items():
-        found.segment(name, given)
+    for name, kept in lines.items():
+        found.segment(name, kept)
     found.finish(lambda name: lines[name])
     return found
 
