@@ -45,7 +45,7 @@ _helixctl() {
     "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit export") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit verify") options="--help -h --against --file -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "audit report") options="--help -h --since --until --model --framework -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit report") options="--help -h --since --until --model --framework --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit checkpoint") options="--help -h --sign --no-sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit archive") options="--help -h --to --check --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit restore-archive") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=dir; most=1 ;;

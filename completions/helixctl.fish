@@ -538,6 +538,7 @@ complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subc
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -l until -r -d 'Before this time.'
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -l model -r -d 'Only what touches this model.'
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -l framework -r -d 'soc2, iso42001, eu-ai-act or nist-ai-rmf.'
+complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -l against -r -d 'A git commit, or a checkpoint (.note), whose entries must all be there still; repeatable.'
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -s C -r -d 'The registry. Default: HELIX_REGISTRY, or the nearest folder above.'
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -l registry -r -d 'The registry. Default: HELIX_REGISTRY, or the nearest folder above.'
 complete -c helixctl -n '__fish_seen_subcommand_from audit; and __fish_seen_subcommand_from report' -s o -x -a 'text json markdown html' -d 'One of text|json|markdown|html.'

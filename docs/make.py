@@ -14,7 +14,7 @@ from typing import Any
 from helixctl import errors
 from helixctl.cli import app, completion
 from helixctl.cli.commands import completion as shells
-from helixctl.core import audit, checks, integrity, policy, record, settings
+from helixctl.core import audit, checks, frameworks, integrity, policy, record, settings
 from helixctl.core.schema import Schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,6 +96,18 @@ def _codes() -> str:
     return _table(("code", "outcome"), [(f"`{code}`", outcome) for code, outcome in integrity.CODES.items()])
 
 
+def _frameworks() -> str:
+    parts = []
+    for name, one in frameworks.FRAMEWORKS.items():
+        rows = [
+            (row.id, row.asks, ", ".join(f"`{key}`" for key in row.sections) or "cannot", row.how)
+            for row in one.records
+        ]
+        table = _table(("record", "asks for", "served by", "how"), rows)
+        parts.append(f"### {one.title}: `{name}`\n\nSource: {one.source}.\n\n{table}")
+    return "\n".join(parts)
+
+
 def _errors() -> str:
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.HelixError)]
     leaves = [one for one in kinds if one is not errors.HelixError]
@@ -112,6 +124,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "default_policy": lambda: f"```toml\n{policy.DEFAULT.decode()}```\n",
     "actions": _actions,
     "codes": _codes,
+    "frameworks": _frameworks,
     "errors": _errors,
 }
 

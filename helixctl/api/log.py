@@ -92,15 +92,19 @@ class Log(NamedTuple):
         *,
         model: str | None = None,
         framework: str | None = None,
+        against: Sequence[str] = (),
     ) -> Reported:
         """Report a period of the log, from `since` on and before `until`; without them all of it until now.
 
         Args:
-            framework: a key of `core.frameworks.FRAMEWORKS`, to arrange the report for.
+            framework: a key of `core.frameworks.FRAMEWORKS`, to arrange the report for. against: as `verify` takes it.
+
+        Raises:
+            Usage: the period ends before it begins, or no such framework. NotFound: the log knows nothing of the model.
         """
         from helixctl.api.reporting import reported
 
-        return reported(self.registry.store, since, until, _model(model), framework)
+        return reported(self.registry.store, (since, until), _model(model), framework, against)
 
 
 def verify_export(name: str, stdin: BinaryIO, against: Sequence[str] = ()) -> Verification:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from helixctl.errors import Usage
-
-if TYPE_CHECKING:
-    from semver import Version
 
 ALIASES = ("active", "canary", "latest", "previous")
 MAX_LENGTH = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _PLAIN = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}")
+_RELEASE: tuple[int, tuple[Any, ...]] = (1, ())
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
@@ -87,10 +85,11 @@ def parse_version(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def ordered(text: str) -> Version | tuple[int, ...]:
-    """Return the version as a value ordered by SemVer precedence.
+def ordered(text: str) -> tuple[Any, ...]:
+    """Return the key that sorts versions by precedence; equal keys mean equal precedence.
 
-    MAJOR.MINOR.PATCH alone is a tuple, for which semver need not be loaded; semver's versions compare with tuples.
+    MAJOR.MINOR.PATCH alone needs no semver, which is not loaded then. A release follows its pre-releases, whose parts sort
+    as numbers before texts.
 
     Raises:
         ValueError: the text is not SemVer.
@@ -98,12 +97,15 @@ def ordered(text: str) -> Version | tuple[int, ...]:
     Source: Semantic Versioning 2.0.0, item 11.
     """
     if _PLAIN.fullmatch(text) and len(text) <= MAX_LENGTH:
-        return tuple(map(int, text.split(".")))
+        return (*map(int, text.split(".")), _RELEASE)
     from semver import Version
 
     if not text.isascii() or len(text) > MAX_LENGTH or text != text.strip():
         raise ValueError(text)
-    return Version.parse(text)
+    found = Version.parse(text)
+    parts = (found.prerelease or "").split(".")
+    rank = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+    return found.major, found.minor, found.patch, (0, rank) if found.prerelease else _RELEASE
 
 
 def same_version(one: str, other: str) -> bool:

@@ -3,6 +3,9 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from semver import Version
 
 from helixctl.core.names import Ref, one_of, ordered, parse_exact, parse_model, parse_ref, parse_version, same_version
 from helixctl.errors import Usage
@@ -237,3 +240,16 @@ def test_versions_with_and_without_more_than_three_numbers_sort_together() -> No
     assert same_version("1.0.0", "1.0.0+build")
     assert same_version("1.0.0+a", "1.0.0")
     assert not same_version("1.0.0", "1.0.0-a")
+
+
+PARTS = st.from_regex(
+    r"(0|[1-9][0-9]{0,3}|[0-9]{0,2}[a-zA-Z-][0-9A-Za-z-]{0,3})(\.(0|[1-9][0-9]?|[a-z-]+)){0,2}", fullmatch=True
+)
+NUMBERS = st.tuples(*[st.integers(0, 3)] * 3).map(lambda found: ".".join(map(str, found)))
+VERSIONS = st.tuples(NUMBERS, st.none() | PARTS).map(lambda found: found[0] + (f"-{found[1]}" if found[1] else ""))
+
+
+@given(VERSIONS, VERSIONS)
+def test_the_order_is_that_of_semver(one: str, other: str) -> None:
+    expected = Version.parse(one).compare(Version.parse(other))
+    assert (ordered(one) > ordered(other)) - (ordered(one) < ordered(other)) == expected

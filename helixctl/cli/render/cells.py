@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -57,3 +58,9 @@ def csv_line(cells: Iterable[str]) -> str:
 def _defused(value: Any) -> str:
     text = cell(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else text
+
+
+def quoted(value: str) -> str:
+    """Return text as code of Markdown, in which neither Markdown nor mentions, references or links are read."""
+    spelt = re.sub(r"[!-+:<>-@\[-`{-~]", lambda sign: f"&#{ord(sign[0])};", value)
+    return f"<code>{spelt.replace('www.', 'www&#46;')}</code>"

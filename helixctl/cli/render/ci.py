@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
+from helixctl.cli.render.cells import quoted
 from helixctl.cli.render.paint import safe
 from helixctl.core.integrity import CODES
 
@@ -240,22 +241,16 @@ def _legal(value: str) -> str:
 
 def markdown(found: Findings) -> str:
     """Return a heading line and a table, for the summary of a job or a comment."""
-    lines = [f"**{found.command}** {_quoted(found.summary)}\n"]
+    lines = [f"**{found.command}** {quoted(found.summary)}\n"]
     if found.problems:
         lines += ["\n", "| level | code | where | what |\n", "| --- | --- | --- | --- |\n"]
     for one in found.problems[:MOST_ROWS]:
-        cells = (one.level, *map(_quoted, (one.code, one.place, one.message)))
+        cells = (one.level, *map(quoted, (one.code, one.place, one.message)))
         lines.append(f"| {' | '.join(cells)} |\n")
     more = len(found.problems) - MOST_ROWS
     if more > 0:
         lines += ["\n", f"and {more} more\n"]
     return "".join(lines)
-
-
-def _quoted(value: str) -> str:
-    """Return text as code, in which neither Markdown nor mentions, references or links are read."""
-    spelt = re.sub(r"[!-+:<>-@\[-`{-~]", lambda sign: f"&#{ord(sign[0])};", value)
-    return f"<code>{spelt.replace('www.', 'www&#46;')}</code>"
 
 
 FORMATS: dict[str, Callable[[Findings], str]] = {

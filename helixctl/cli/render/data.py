@@ -250,19 +250,24 @@ def _verification(value: Any) -> dict[str, Any]:
 
 
 def _reported(value: Any) -> dict[str, Any]:
-    report = value.report._asdict()
-    figures = {name: one._asdict() for name, one in report.pop("figures").items()}
-    found = value.integrity
-    integrity = {key: getattr(found, key) for key in ("outcome", "anchor", "entries", "segments", "heads")}
-    framework = value.framework
-    records = [one._asdict() for one in framework.records] if framework else None
+    from helixctl.core.frameworks import NO_CLAIM
+    from helixctl.core.integrity import as_data
+
+    told, integrity, framework = value.report._asdict(), as_data(value.integrity), value.framework
+    asked = [one._asdict() for one in framework.records] if framework else []
     return {
         "kind": "report",
-        **report,
-        "figures": figures,
-        "cost_per_inference": value.costs,
-        "integrity": {**integrity, "findings": len(found.findings)},
-        "framework": {"title": framework.title, "records": records} if framework else None,
+        **{key: [one._asdict() for one in rows] if isinstance(rows, tuple) else rows for key, rows in told.items()},
+        "figures": {name: one._asdict() for name, one in told["figures"].items()},
+        "costs": [one._asdict() for one in value.costs],
+        "integrity": {
+            **integrity,
+            "findings": len(integrity["findings"]),
+            "begins": value.begins,
+            "is_whole": value.is_whole,
+            "unread": value.unread,
+        },
+        "framework": {**framework._asdict(), "claim": NO_CLAIM, "records": asked} if framework else None,
     }
 
 
@@ -321,7 +326,7 @@ def exit_code(value: Any) -> int:
         case "Swept":
             return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
         case "Reported":
-            return 0 if value.integrity.outcome == "ok" else 6
+            return exit_code(value.integrity)
         case "Archival":
             return 10 if value.is_check and value.segments else 0
         case "Verification":

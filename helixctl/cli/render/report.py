@@ -1,57 +1,98 @@
-"""A report as text, Markdown or one page of HTML: the same sections, three ways to write a table."""
+"""A report as sections, each with a table; and as text."""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from helixctl.cli.render.cells import cell
-from helixctl.cli.render.paint import columns, safe
+from helixctl.cli.render.paint import OUTCOME, columns, paint, safe
 
 Payload = Mapping[str, Any]
-_NO_CLAIM = "This is evidence, arranged by a framework's records; it is no claim of compliance."
+Column = tuple[str, str | Callable[[Payload], str]]
 
 
 class Section(NamedTuple):
-    """A heading, a sentence on what stands there, and a table."""
+    """A part of a report: its key in the JSON, a heading, sentences, and a table.
 
+    Args:
+        is_wide: the last column holds whole sentences.
+    """
+
+    key: str
     title: str
-    note: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    is_wide: bool = False
+
+
+def title(payload: Payload) -> str:
+    """Return the report's heading."""
+    about = f" of {payload['model']}" if payload["model"] else ""
+    return f"Audit report{about}, {_time(payload['since'])} to {_time(payload['until'])}"
 
 
 def sections(payload: Payload) -> list[Section]:
-    """Return the report's sections; an empty one says so in its note."""
-    integrity = payload["integrity"]
-    state = f"{integrity['outcome'].replace('_', ' ')}: {integrity['anchor']}"
-    found = [
-        Section(
-            "Integrity", state, ("entries", "segments", "findings"), (_cells(integrity, "entries segments findings"),)
-        ),
-        *(_counted(name, payload["counts"][name]) for name in ("action", "severity", "model", "actor")),
-        _table(payload, "in_service", "Versions in service", "ref from to"),
-        _table(payload, "activations", "Activations", "ref at by approvers four_eyes rolled_back"),
-        _table(payload, "approvals", "Approvals", "ref at by action"),
-        _table(payload, "overrides", "Overrides", "ref at by rules reason reviewed_by"),
-        _table(payload, "denied", "Denied attempts", "ref at by action rules"),
-        _table(payload, "evaluations", "Evaluations", "ref at verdict samples proven violated"),
-        _figures(payload),
+    """Return the report's sections, the state of the log first; an empty one says so."""
+    return [
+        _integrity(payload),
+        *([_framework(payload["framework"])] if payload["framework"] else []),
+        *(_counted(name, counts) for name, counts in payload["counts"].items()),
+        *(_section(key, heading, header, payload[key]) for key, (heading, header) in _TABLES.items()),
+        _figures(payload["figures"]),
+        _section("costs", *_COSTS, payload["costs"], "As the last evaluation of each version has it now."),
     ]
-    framework = payload["framework"]
-    if framework:
-        rows = tuple(
-            (one["id"], one["asks"], f"see {one['section']}" if one["section"] else "cannot serve", one["how"])
-            for one in framework["records"]
-        )
-        found.append(Section(framework["title"], _NO_CLAIM, ("record", "asks for", "this log", "how"), rows))
-    return found
 
 
-def _cells(row: Payload, names: str) -> tuple[str, ...]:
-    return tuple(_said(row.get(name)) for name in names.split())
+def _time(at: str) -> str:
+    return f"{at[:10]} {at[11:19]} UTC"
+
+
+def _integrity(payload: Payload) -> Section:
+    found = payload["integrity"]
+    is_ok, since = found["outcome"] == "ok", _time(found["begins"]) if found["begins"] else ""
+    notes = [] if is_ok else ["The log or a file is not what it was: helixctl verify lists what was found."]
+    if found["unread"]:
+        notes.append(f"The log cannot be read any further than {found['unread']}; the report ends there.")
+    if since and not found["is_whole"]:
+        notes.append(f"Entries before {since} are archived or missing: what they say is not in this report.")
+    signed = [f"{one['who']}: {one['path']}, {one['entries']} entries" for one in found["vouchers"]]
+    rows = (
+        ("outcome", found["outcome"].replace("_", " ")),
+        ("anchor", found["anchor"]),
+        ("findings", str(found["findings"])),
+        ("entries", f"{found['entries']}, from {since or '-'}"),
+        ("of these in the period", str(payload["entries"])),
+        ("segments", str(found["segments"])),
+        *(("head", head) for head in found["heads"]),
+        *(("signed by", one) for one in signed),
+    )
+    return Section("integrity", "Integrity of the log", tuple(notes), ("", ""), rows)
+
+
+def _framework(framework: Payload) -> Section:
+    rows = tuple((one["id"], one["asks"], _where(one["sections"]), one["how"]) for one in framework["records"])
+    notes = (framework["claim"], f"Source: {framework['source']}.")
+    return Section(
+        "framework", framework["title"], notes, ("record", "asks for", "this log", "how"), rows, is_wide=True
+    )
+
+
+def _where(names: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names) or "cannot serve it"
+
+
+def _counted(name: str, counts: Mapping[str, int]) -> Section:
+    heading = f"{'Effects' if name == 'action' else 'Entries'} by {name}"
+    rows = tuple((key, str(number)) for key, number in counts.items())
+    return Section("counts", heading, () if rows else ("None in this period.",), (name, "count"), rows)
+
+
+def _section(key: str, heading: str, header: Iterable[Column], rows: Iterable[Payload], note: str = "") -> Section:
+    table = tuple(tuple(_said(how(row) if callable(how) else row[how]) for _, how in header) for row in rows)
+    note = note if table else "None in this period."
+    return Section(key, heading, (note,) if note else (), tuple(name for name, _ in header), table)
 
 
 def _said(value: Any) -> str:
@@ -62,92 +103,102 @@ def _said(value: Any) -> str:
     return cell(value) or "-"
 
 
-def _counted(name: str, counts: Mapping[str, int]) -> Section:
-    rows = tuple((key, str(count)) for key, count in counts.items())
-    return Section(f"Entries by {name}", "" if rows else "None in this period.", (name, "count"), rows)
-
-
-def _table(payload: Payload, key: str, title: str, names: str) -> Section:
-    rows = tuple(_cells(row, names) for row in payload[key])
-    header = tuple(name.replace("_", " ") for name in names.split())
-    return Section(title, "" if rows else "None in this period.", header, rows)
-
-
-def _figures(payload: Payload) -> Section:
-    rows = []
-    for name, one in payload["figures"].items():
-        value = "not measured" if one["value"] is None else f"{cell(one['value'])} {one['unit']}"
-        rows.append((name.replace("_", " "), value, str(one["n"])))
-    rows += [(f"cost per inference of {ref}", cell(cost), "-") for ref, cost in payload["cost_per_inference"].items()]
-    return Section(
-        "Figures", "Costs are those of each version's last evaluation.", ("figure", "value", "n"), tuple(rows)
+def _figures(figures: Mapping[str, Payload]) -> Section:
+    rows = tuple(
+        (_LABELS.get(name, name.replace("_", " ")), _measured(one), str(one["n"])) for name, one in figures.items()
     )
+    return Section("figures", "Figures", (), ("figure", "value", "n"), rows)
 
 
-def _title(payload: Payload) -> str:
-    about = f" of {payload['model']}" if payload["model"] else ""
-    return f"Audit report{about}, {payload['since'][:10]} to {payload['until'][:10]}"
+def _measured(figure: Payload) -> str:
+    value, unit = figure["value"], figure["unit"]
+    if value is None:
+        return "not measured"
+    return f"{value:.2%}" if unit == "share" else f"{value:g}" if unit == "count" else f"{value:g} {unit}"
+
+
+def _approved(row: Payload) -> str:
+    return "no approval" if row["four_eyes"] is None else _said(row["four_eyes"])
+
+
+def _remarks(row: Payload) -> str:
+    told = {"downgrade": row["is_downgrade"], "rolled back": row["rolled_back"]}
+    return ", ".join(word for word, holds in told.items() if holds)
+
+
+def _began(row: Payload) -> str:
+    mark = " (before the period)" if row["began_before"] else ""
+    return f"{_short(row['since'])}{mark}" if row["since"] else "before the log begins"
+
+
+def _ended(row: Payload) -> str:
+    return _short(row["until"]) if row["until"] else "still serves"
+
+
+def _short(at: str) -> str:
+    return at.replace(".000000Z", "Z")
+
+
+_WHO: tuple[Column, ...] = (("version", "ref"), ("at", lambda row: _short(row["at"])), ("by", "by"))
+_TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "in_service": (
+        "Versions in service",
+        (("version", "ref"), ("from", _began), ("to", _ended)),
+    ),
+    "activations": (
+        "Activations",
+        (
+            *_WHO,
+            ("replaced", "replaced"),
+            ("approved by", "approvers"),
+            ("four eyes", _approved),
+            ("remarks", _remarks),
+        ),
+    ),
+    "rollbacks": ("Rollbacks", (*_WHO, ("left behind", "left"), ("hours until then", "hours"), ("reason", "reason"))),
+    "approvals": ("Approvals", (*_WHO, ("action", "action"), ("reason", "reason"))),
+    "overrides": (
+        "Overrides",
+        (
+            *_WHO,
+            ("rules", "rules"),
+            ("reviewed by", lambda row: row["reviewed_by"] or "nobody yet"),
+            ("reason", "reason"),
+        ),
+    ),
+    "denied": ("Denied attempts", (*_WHO, ("action", "action"), ("rules", "rules"), ("reason", "reason"))),
+    "evaluations": (
+        "Evaluations",
+        (*_WHO, ("verdict", "verdict"), ("samples", "samples"), ("proven", "proven"), ("violated", "violated")),
+    ),
+}
+_COSTS: tuple[str, tuple[Column, ...]] = (
+    "Cost per inference",
+    (
+        ("version", "ref"),
+        ("cost", lambda row: "not measured" if row["value"] is None else f"{cell(row['value'])} {row['currency']}"),
+        ("n", "n"),
+        ("evaluated", "evaluated_at"),
+    ),
+)
+_LABELS = {
+    "time_to_restore": "time to restore, median",
+    "failed_deployments": "failed deployments",
+    "deprecation_to_retirement": "deprecation to retirement, median",
+    "four_eyes": "activations approved by somebody else",
+}
 
 
 def text(payload: Payload, *, on: bool) -> str:
     """Return the report for a terminal."""
-    parts = [safe(_title(payload)) + "\n"]
+    parts = [paint(safe(title(payload)), "bold", on=on) + "\n"]
     for one in sections(payload):
-        parts.append(f"\n{safe(one.title)}\n" + (f"{safe(one.note)}\n" if one.note else ""))
-        if one.rows:
-            rows: list[list[tuple[str, str | None]]] = [[(value, None) for value in row] for row in one.rows]
-            parts.append(columns([name.upper() for name in one.header], rows, on=on))
+        parts.append(f"\n{paint(safe(one.title), 'bold', on=on)}\n")
+        parts += [f"  {safe(note)}\n" for note in one.notes]
+        if one.is_wide:
+            parts += [f"  {safe(f'{row[0]}  {row[1]}: {row[2]}')}\n      {safe(row[3])}\n" for row in one.rows]
+        elif one.rows:
+            rows = [[(value, OUTCOME.get(value)) for value in row] for row in one.rows]
+            table = columns([name.upper() for name in one.header], rows, on=on)
+            parts += [f"  {line}\n" for line in table.splitlines() if line]
     return "".join(parts)
-
-
-def _markdown(payload: Payload) -> str:
-    parts = [f"# {_mark(_title(payload))}\n"]
-    for one in sections(payload):
-        parts.append(f"\n## {_mark(one.title)}\n\n" + (f"{_mark(one.note)}\n\n" if one.note else ""))
-        if one.rows:
-            table = [one.header, tuple("---" for _ in one.header), *(tuple(map(_mark, row)) for row in one.rows)]
-            parts += [f"| {' | '.join(row)} |\n" for row in table]
-    return "".join(parts)
-
-
-def _mark(value: str) -> str:
-    """Return text as Markdown shows it, whatever stands in it."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~@:])", lambda found: f"&#{ord(found[1])};", safe(value).replace("\n", " "))
-
-
-_STYLE = (
-    ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8886;"
-    "overflow-wrap:anywhere;vertical-align:top}h2{margin-top:2rem;break-after:avoid}tr{break-inside:avoid}"
-)
-
-
-def _html(payload: Payload) -> str:
-    head = (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width">\n'
-    )
-    parts = [
-        head,
-        f"<title>{_escaped(_title(payload))}</title>\n<style>{_STYLE}</style>\n<h1>{_escaped(_title(payload))}</h1>\n",
-    ]
-    for one in sections(payload):
-        parts.append(f"<h2>{_escaped(one.title)}</h2>\n" + (f"<p>{_escaped(one.note)}</p>\n" if one.note else ""))
-        if one.rows:
-            header = "".join(f'<th scope="col">{_escaped(name)}</th>' for name in one.header)
-            rows = ("<tr>" + "".join(f"<td>{_escaped(value)}</td>" for value in row) + "</tr>\n" for row in one.rows)
-            parts.append(f"<table>\n<thead><tr>{header}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>\n")
-    return "".join(parts) + "</html>\n"
-
-
-def _escaped(value: str) -> str:
-    return html.escape(safe(value))
-
-
-FORMATS: dict[str, Callable[[Payload], str]] = {"markdown": _markdown, "html": _html}
-
-
-def rendered(payload: Payload, output: str, _place: Callable[[], str]) -> str:
-    """Return the report as a page."""
-    return FORMATS[output](payload)
