@@ -25,7 +25,7 @@ COLUMNS = (
 
 def ndjson(store: Store, wanted: Filter) -> Iterator[bytes]:
     """Yield the raw lines, which verify on their own."""
-    yield from (raw + b"\n" for raw, _ in log.query(store.root, wanted))
+    yield from (raw + b"\n" for raw in log.raw_lines(store.root, wanted))
 
 
 def as_json(store: Store, wanted: Filter) -> Iterator[bytes]:
@@ -80,6 +80,7 @@ def chunks(format_: str, store: Store, wanted: Filter) -> Iterator[bytes]:
     if format_ == "ndjson" and wanted.is_whole:
         yield from whole(store.root)
         return
+    read = log.raw_lines if format_ == "ndjson" else log.query
     with store.reading():
-        deque(log.query(store.root, wanted), maxlen=0)
+        deque(read(store.root, wanted), maxlen=0)
     yield from FORMATS[format_](store, wanted)
