@@ -79,7 +79,7 @@ def reported(
     now = store.clock()
     since, until = period[0], min(period[1] or now, now)
     if since and since >= until:
-        raise Usage("the period ends before it begins", hint="exchange --since and --until")
+        raise Usage("the period ends before it begins", hint="give a --since before --until, and before now")
     with store.reading() as still:
         integrity, source = verification.verify(still, against), _Source(still)
         first = source.first()

@@ -34,13 +34,13 @@ def title(payload: Payload) -> str:
 
 
 def sections(payload: Payload) -> list[Section]:
-    """Return the report's sections, the state of the log first; an empty one says so."""
+    """Return the report's sections, the state of the log first and figures before lists; an empty one says so."""
     return [
         _integrity(payload),
         *([_framework(payload["framework"])] if payload["framework"] else []),
+        _figures(payload["figures"]),
         *(_counted(name, counts) for name, counts in payload["counts"].items()),
         *(_section(key, heading, header, payload[key]) for key, (heading, header) in _TABLES.items()),
-        _figures(payload["figures"]),
         _section("costs", *_COSTS, payload["costs"], "As the last evaluation of each version has it now."),
     ]
 

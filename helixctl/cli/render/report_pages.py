@@ -21,7 +21,11 @@ p { margin: .3rem 0; max-width: 50rem } .soft { color: var(--soft) } .bad { colo
 .table { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 th, td { text-align: left; vertical-align: top; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); max-width: 32rem; overflow-wrap: break-word }
 td { min-width: 3.5rem } th { color: var(--soft); font-weight: 600; white-space: nowrap } tr { break-inside: avoid }
-.wide td:last-child { min-width: 13rem } td:last-child { overflow-wrap: anywhere } .table:not(.wide) td:not(:last-child) { white-space: nowrap }
+.wide td:first-child { white-space: nowrap } .wide td:last-child { min-width: 13rem } td:last-child { overflow-wrap: anywhere } .table:not(.wide) td:not(:last-child) { white-space: nowrap }
+@media screen and (max-width: 40rem) {
+  .wide :is(table, tbody, tr, td) { display: block } .wide thead { display: none } .wide td { border: 0; padding: .1rem 0 }
+  .wide tr { padding: .5rem 0; border-bottom: 1px solid var(--line) } .wide td:first-child { font-weight: 600 } .wide td:nth-child(3) { color: var(--soft) }
+}
 @media print { :root { --ink: #000; --soft: #444; --line: #bbb; --page: #fff } body { font-size: 10px; max-width: none; padding: 0 } .table { overflow: visible } .table td { white-space: normal !important; overflow-wrap: anywhere } }
 """
 
