@@ -266,12 +266,8 @@ def parse(raw: bytes) -> dict[str, Any]:
     return entry
 
 
-_SHAPE = {
-    **dict.fromkeys(("ts", "id", "registry", "action", "severity", "outcome", "hash"), str),
-    **dict.fromkeys(("changes", "effects", "parents"), list),
-    **dict.fromkeys(("actor", "data"), dict),
-    "seq": int,
-}
+_SHAPE: dict[str, type] = dict.fromkeys(("ts", "id", "registry", "action", "severity", "outcome", "hash"), str)
+_SHAPE |= {"changes": list, "effects": list, "parents": list, "actor": dict, "data": dict, "seq": int}
 
 
 def refuse_shape(entry: Mapping[str, Any]) -> None:
@@ -283,8 +279,10 @@ def refuse_shape(entry: Mapping[str, Any]) -> None:
     for key, kind in _SHAPE.items():
         if not isinstance(entry[key], kind):
             raise TypeError(f"{key} is no {kind.__name__}")
+    maybe = [entry[key] for key in ("model", "version", "reason")]
+    maybe += [effect[key] for effect in entry["effects"] for key in ("model", "version", "from", "to")]
+    maybe += [row[key] for row in entry["changes"] for key in ("before", "after", "state")]
     texts = [entry["actor"]["id"], *(row["path"] for row in entry["changes"])]
-    maybe = [effect[key] for effect in entry["effects"] for key in ("model", "version", "from", "to")]
     if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, str | None) for one in maybe):
         raise TypeError("a name is no text")
 

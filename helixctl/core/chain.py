@@ -73,7 +73,7 @@ class Chain:
                 self._found("bad-order", path, number, f"seq {line.seq} does not follow seq {seq} in its segment")
             parents = tuple(parent.encode() for parent in line.parents)
             self.starts.append(Start(path, number, line.seq, following, parents))
-            seq, digest, is_run, first = line.seq, following, True, first or line.seq
+            seq, digest, is_run, first = line.seq, following, True, min(first or line.seq, line.seq)
         self._ends(path, number, digest, seq, is_run=is_run)
         self.entries += number - after
         self.spans[path] = (first, max(seq, self.spans.get(path, (0, 0))[1]))

@@ -17,6 +17,7 @@ from helixctl.errors import Usage
 _UNJUDGED = ("evaluation.", "metrics.", "threshold", "quality.", "eol.", "audit.", "config.", "policy.", "deployment.")
 _BORN = {Status.INACTIVE, Status.DEPRECATED, Status.RETIRED}
 _STEPS = (Action.TESTING, Action.CANARY, Action.ACTIVATE, Action.ROLLBACK)
+_REACHED = (Status.TESTING, Status.CANARY, Status.ACTIVE)
 _ASKED = Actor("verify", "api", "verify")
 
 
@@ -47,15 +48,18 @@ class Guard:
         if entry["ts"] < self.newest:
             first, many = self.late.get(path, (number, 0))
             self.late[path] = first, many + 1
-        for effect in entry["effects"]:
-            if effect["version"] is None:
-                continue
+        effects = [effect for effect in entry["effects"] if effect["version"] is not None]
+        for effect in effects:
             self.touched.add(Ref(effect["model"], effect["version"]))
             if not _is_legal(effect["from"], effect["to"]):
                 fact = f"{effect['model']}@{effect['version']} cannot go from {effect['from']} to {effect['to']}"
                 self.findings.append(Finding("illegal-transition", path, number, fact))
-        own = entry["effects"][0] if entry["effects"] else None
-        if own is None or own["version"] is None or own["action"].startswith(_UNJUDGED):
+        why = _unsaid(entry, effects)
+        if why:
+            self.findings.append(Finding("unjudged-change", path, number, f"{entry['action']} {why}"))
+            return
+        own = effects[0] if effects else None
+        if own is None or (own["action"].startswith(_UNJUDGED) and not any(_moves(effect) for effect in effects)):
             return
         try:
             why = self._unjudged(entry["data"].get("decision"))
@@ -72,6 +76,8 @@ class Guard:
         if decision is None:
             return "carries no decision of policy"
         given = [policy.Finding(*(row[key] for key in policy.Finding._fields)) for row in decision["findings"]]
+        if not all(isinstance(one, str) for one in decision.get("overrides", ())):
+            raise TypeError("an override is no text")
         if not decision["allowed"] or any(one.blocks for one in given):
             return "was denied by policy"
         if any(one.outcome == "overridden" and one.enforcement != "overridable" for one in given):
@@ -96,6 +102,27 @@ class Guard:
             action, entry = self.moved.get(ref, (None, {}))
             if action in _STEPS and said == record.status and entry["effects"][0]["to"] == record.status:
                 yield from _fails(now, ref, action, entry, where)
+
+
+def _moves(effect: Mapping[str, Any]) -> bool:
+    return bool(effect["from"] != effect["to"])
+
+
+def _step(effect: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(effect[key] for key in ("model", "version", "from", "to"))
+
+
+def _unsaid(entry: Mapping[str, Any], effects: list[Mapping[str, Any]]) -> str | None:
+    """Return what an entry does beside what it says; the decision is about its first effect."""
+    first = entry["effects"][0] if entry["effects"] else None
+    if first is not None and first["action"] != entry["action"]:
+        return f"has {first['action']!a} as its first effect"
+    hidden = [one for one in effects if one["to"] in _REACHED and _moves(one) and _step(one) != _step(effects[0])]
+    if hidden:
+        return f"also brings {hidden[0]['model']}@{hidden[0]['version']} to {hidden[0]['to']}"
+    said = {f"models/{effect['model']}/{effect['version']}.toml" for effect in effects}
+    silent = [row["path"] for row in entry["changes"] if row["path"].startswith("models/") and row["path"] not in said]
+    return f"changes {silent[0]}, and no effect says so" if silent else None
 
 
 def _is_legal(origin: str | None, target: str | None) -> bool:

@@ -20,10 +20,11 @@ from helixctl.errors import Invalid
 SEGMENT = r"audit/\d{4}/\d{2}/[0-9A-Za-z][0-9A-Za-z-]*\.jsonl"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 _HASH = r"[0-9a-f]{64}"
+_NUMBER = r"\d{1,18}"
 _LINES = {
-    "head": rf"head (\d+) ({_HASH})",
-    "segment": rf"segment ({_HASH}) (\d+) (\d+) (\d+) (\d+) ({SEGMENT})",
-    "file": rf'file (\d+) ({_HASH}) ({_HASH}|-) ({_HASH}|-) (".*")',
+    "head": rf"head ({_NUMBER}) ({_HASH})",
+    "segment": rf"segment ({_HASH}) ({_NUMBER}) ({_NUMBER}) ({_NUMBER}) ({_NUMBER}) ({SEGMENT})",
+    "file": rf'file ({_NUMBER}) ({_HASH}) ({_HASH}|-) ({_HASH}|-) (".*")',
 }
 
 
@@ -98,7 +99,7 @@ def decode(raw: bytes, kind: str) -> Note:
         Invalid: it is no note of this kind, with the line that is wrong.
     """
     lines = raw.decode(errors="replace").split("\n")
-    begin = (rf"helixctl {kind} 1", r"registry (\S+)", rf"at ({_TIME})", r"entries (\d+)", rf"newest ({_TIME})")
+    begin = (rf"helixctl {kind} 1", r"registry (\S+)", rf"at ({_TIME})", rf"entries ({_NUMBER})", rf"newest ({_TIME})")
     head = [_matched(pattern, lines, number) for number, pattern in enumerate(begin)]
     heads, segments, files = {}, [], {}
     for number, line in enumerate(lines[len(begin) : -1], len(begin)):
