@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from helixctl.core.integrity import Verification
     from helixctl.core.policy import Decision
     from helixctl.core.record import Record
+    from helixctl.engines import Query
     from helixctl.gate import Result
 
 
@@ -107,6 +108,11 @@ class Registry(NamedTuple):
             tuple(terms.get("overrides", ())),
             terms.get("dry_run", False),
         )
+
+    def _about(self, ref: Ref, terms: Terms) -> ask.Request:
+        from helixctl.core.request import Adopt
+
+        return self._request(Adopt(ref), terms)
 
     def submit(self, act: ask.Act, terms: Terms) -> Result:
         """Pass an act through the gate, under some terms."""
@@ -253,14 +259,19 @@ class Registry(NamedTuple):
         return gate.check(self.store, word, request, wanted, self.store.clock())
 
     def evaluate(
-        self, ref: str, sources: Sequence[str] = (), *, stdin: BinaryIO | None = None, **terms: Unpack[Terms]
+        self,
+        ref: str,
+        sources: Sequence[str] = (),
+        *,
+        query: Query | None = None,
+        stdin: BinaryIO | None = None,
+        **terms: Unpack[Terms],
     ) -> Report:
         """Judge recorded inferences, or those of files, globs and `-`, and store the result."""
-        from helixctl.api.evaluation import evaluate
-        from helixctl.core import request as ask
+        from helixctl.api.evaluation import Asked, evaluate
 
         found = self.show(ref)
-        return evaluate(self.store, self._request(ask.Adopt(found.ref), terms), found, sources, stdin)
+        return evaluate(self.store, self._about(found.ref, terms), found, Asked.of(sources, query, stdin))
 
     def compare(
         self,
@@ -269,21 +280,23 @@ class Registry(NamedTuple):
         sources: Sequence[str] = (),
         baseline_sources: Sequence[str] = (),
         *,
+        query: Query | None = None,
         stdin: BinaryIO | None = None,
     ) -> Compared:
         """Compare two versions by their recorded inferences, or by those of files, globs and `-`, without writing."""
         from helixctl.api.comparison import Side, compare
+        from helixctl.api.evaluation import Asked
 
-        sides = Side(self.show(candidate), sources), Side(self.show(baseline), baseline_sources)
-        return compare(self.store, *sides, stdin)
+        new = Side(self.show(candidate), Asked.of(sources, query, stdin))
+        old = Side(self.show(baseline), Asked.of(baseline_sources, query, None if "-" in sources else stdin))
+        return compare(self.store, new, old)
 
     def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
         """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
         from helixctl.api.evaluation import record_lines, source_of
-        from helixctl.core import request as ask
 
         found = self.show(ref)
-        return record_lines(self.store, self._request(ask.Adopt(found.ref), terms), found, source_of(inferences))
+        return record_lines(self.store, self._about(found.ref, terms), found, source_of(inferences))
 
     def show(self, ref: str) -> Record:
         """Return one version.
@@ -291,19 +304,7 @@ class Registry(NamedTuple):
         Raises:
             NotFound: it is not registered. Damaged: its file does not decode.
         """
-        named = parse_ref(ref)
-        with self.store.reading() as still:
-            if named.version is not None and not named.is_alias:
-                return still.record(named)
-            look = still.compared_snapshot if named.version == "previous" else still.snapshot
-            now = look(named.model, self.store.clock())
-            if now.damaged:
-                raise now.damaged[0]
-            if not now.records:
-                raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
-            if named.version is None:
-                raise Usage(f"{ref} names no version", hint=f"write {named.model}@active or {named.model}@VERSION")
-            return now.record(now.resolve(named))
+        return self.store.resolved(parse_ref(ref))
 
     def rolling(self, ref: Ref) -> Mapping[str, Any] | None:
         """Return the rolling metrics of recorded inferences as last refreshed, or None."""

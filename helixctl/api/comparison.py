@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from helixctl.api.evaluation import reduced
+from helixctl.api.evaluation import Asked, reduced
 from helixctl.core import comparison
 from helixctl.core.comparison import Comparison, Margins
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
-from helixctl.engines import Malformed
+from helixctl.engines import Reduction
 from helixctl.storage.registry import Store
 
 
 class Compared(NamedTuple):
-    """A comparison, the versions it is of, and the malformed lines of both."""
+    """A comparison, the versions it is of, and what was read of both."""
 
     ref: Ref
     baseline: Ref
     comparison: Comparison
-    malformed: tuple[Malformed, ...] = ()
-    malformed_count: int = 0
+    reductions: tuple[Reduction, Reduction]
 
 
 class Side(NamedTuple):
-    """A version, and where its inferences are: files, globs, `-`; none means what was recorded."""
+    """A version, and which of its inferences are wanted."""
 
     record: Record
-    patterns: Sequence[str] = ()
+    asked: Asked = Asked()
 
 
-def compare(store: Store, candidate: Side, baseline: Side, stdin: BinaryIO | None) -> Compared:
+def compare(store: Store, candidate: Side, baseline: Side) -> Compared:
     """Reduce the inferences of both, and compare the tables.
 
     Raises:
@@ -39,12 +37,10 @@ def compare(store: Store, candidate: Side, baseline: Side, stdin: BinaryIO | Non
         NotFound, StorageRefused: a source cannot be read.
         Usage: both sides are to be read from standard input.
     """
-    new = reduced(store, candidate.record, candidate.patterns, stdin)
-    old = reduced(store, baseline.record, baseline.patterns, None if "-" in candidate.patterns else stdin)
+    new, old = (reduced(store, side.record, side.asked) for side in (candidate, baseline))
     return Compared(
         candidate.record.ref,
         baseline.record.ref,
         comparison.compare(new.stats, old.stats, Margins()),
-        new.malformed + old.malformed,
-        new.malformed_count + old.malformed_count,
+        (new, old),
     )

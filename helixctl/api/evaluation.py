@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from helixctl.core import request as ask
 from helixctl.core import stats as statistics
@@ -17,8 +17,8 @@ from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.times import short
-from helixctl.engines import MAX_REPORTED, Malformed, Reduction, Source, Subject, engine, find_sources
-from helixctl.engines.python import read_lines
+from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, Subject, find_sources, reduce
+from helixctl.engines.python import read_records
 from helixctl.engines.readers.native import write
 from helixctl.errors import Invalid
 from helixctl.gate import Result, submit
@@ -26,7 +26,9 @@ from helixctl.storage import inferences, lock
 from helixctl.storage.registry import Store
 
 NAMED = 5
+RECORDED = "recorded"
 CHUNK = 1000
+_NATIVE = Query("native", engine="python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,7 @@ class Report:
     ref: Ref
     evaluation: Evaluation
     result: Result
-    malformed: tuple[Malformed, ...] = ()
-    malformed_count: int = 0
+    reduction: Reduction
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +71,58 @@ def thresholds_of(record: Record, settings: Settings) -> Thresholds:
 def subject_of(record: Record) -> Subject:
     """Return what an engine needs to know of a version."""
     prices = record.spec.get("cost", {})
-    return Subject(record.ref.model, record.version, prices.get("input_per_mtok"), prices.get("output_per_mtok"))
+    rates = prices.get("input_per_mtok"), prices.get("output_per_mtok")
+    return Subject(record.ref.model, record.version, *rates, record.spec.get("provider_model_id"))
 
 
-def evaluate(
-    store: Store, request: ask.Request, record: Record, patterns: Sequence[str], stdin: BinaryIO | None
-) -> Report:
+class Asked(NamedTuple):
+    """Which inferences are wanted: files, globs, `-`, `recorded` (also meant by none); and how they are to be read."""
+
+    patterns: Sequence[str] = ()
+    query: Query = Query()
+    stdin: BinaryIO | None = None
+
+    @classmethod
+    def of(cls, patterns: Sequence[str], query: Query | None, stdin: BinaryIO | None) -> Asked:
+        """Return it, with the plain query for none."""
+        return cls(patterns, query or Query(), stdin)
+
+
+def evaluate(store: Store, request: ask.Request, record: Record, asked: Asked) -> Report:
     """Reduce the inferences, judge them, and store the result through the gate.
 
     Args:
         request: the envelope; its act names the version.
-        patterns: files, globs, `-`; none means what was recorded.
 
     Raises:
         Invalid: more malformed lines than `max_malformed`; nothing is written.
         NotFound, StorageRefused: a source cannot be read.
     """
-    reduction = reduced(store, record, patterns, stdin)
+    reduction = reduced(store, record, asked)
     evaluation = judge(reduction.stats, thresholds_of(record, store.settings()))
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
-        "source": "files" if patterns else "recorded",
+        "source": "files" if asked.patterns else "recorded",
     }
     act = ask.Evaluate(record.ref, metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest)
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
-    return Report(record.ref, evaluation, result, reduction.malformed, reduction.malformed_count)
+    return Report(record.ref, evaluation, result, reduction)
 
 
-def reduced(store: Store, record: Record, patterns: Sequence[str], stdin: BinaryIO | None) -> Reduction:
-    """Reduce a version's inferences: those of files, globs and `-`, or without any those that were recorded.
+def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
+    """Reduce the inferences of a version that are asked for.
 
     Raises:
         Invalid: more malformed lines than `max_malformed`.
         NotFound, StorageRefused: a source cannot be read.
     """
-    sources = find_sources(patterns, stdin) if patterns else _recorded(store, record.ref)
-    reduction = engine("python")(sources, subject_of(record))
+    patterns = [one for one in asked.patterns if one != RECORDED]
+    sources = find_sources(patterns, asked.stdin)
+    if len(patterns) < len(asked.patterns) or not (patterns or asked.query.connect):
+        sources += _recorded(store, record.ref)
+    reduction = reduce(sources, subject_of(record), asked.query)
     _refuse_malformed(reduction, store.settings().max_malformed)
     return reduction
 
@@ -158,7 +173,7 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
     store.policies()  # one that does not load stops every write, before the first line is kept
     recorded = malformed_count = 0
     malformed: list[Malformed] = []
-    for chunk in _batched(read_lines(source, subject_of(record)), CHUNK):
+    for chunk in _batched(read_records(source, subject_of(record), _NATIVE), CHUNK):
         lines: dict[str, list[bytes]] = {}
         for found in chunk:
             if isinstance(found, Malformed):
@@ -204,7 +219,7 @@ def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evalua
     if sum(data.count(b"\n") for data in fresh.values()) < settings.metrics_update_interval:
         return None, None
     sources = [Source(name, io.BytesIO(data)) for name, data in fresh.items()]
-    added = engine("python")(sources, subject_of(record)).stats
+    added = reduce(sources, subject_of(record), _NATIVE).stats
     stats = statistics.decode(known["stats"].encode()).merge(added) if known else added
     evaluation = judge(stats, thresholds_of(record, settings))
     before = known.get("summary", {})
@@ -221,4 +236,6 @@ def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evalua
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:
     metrics = evaluation.as_metrics()
-    return {key: float(value) if isinstance(value, Decimal) else value for key, value in metrics.items()}
+    return {
+        key: float(value) if isinstance(value, Decimal) else value for key, value in metrics.items() if key != "scores"
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,8 @@ PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole 
 
 CONDITIONS = ("reason", "actor", "expect", "dry_run", "override")
 """The options of every change; commands that change no version take the part that means something there."""
+READING = ("format", "map", "since", "until", "where", "engine", "connect", "table")
+"""The options that say how inferences are read."""
 CI = ("github", "junit", "sarif", "gitlab", "markdown")
 """The formats of `render.ci`, which systems that run checks read."""
 
@@ -53,9 +56,12 @@ COMMANDS: dict[str, Entry] = {
     "check": Entry("check", "gate", "Ask policy about a change, without making it.", formats=("text", "json", *CI)),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
     "evaluate": Entry(
-        "evaluate", "evaluate", "Judge a version by its inferences.", ("reason", "actor", "expect", "dry_run")
+        "evaluate",
+        "evaluate",
+        "Judge a version by its inferences.",
+        ("reason", "actor", "expect", "dry_run", *READING),
     ),
-    "compare": Entry("compare", "evaluate", "Compare a version with another by their inferences."),
+    "compare": Entry("compare", "evaluate", "Compare a version with another by their inferences.", READING),
     "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
     "show": Entry("show", "inspect", "Show one version."),
     "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
@@ -134,7 +140,28 @@ def _shared(entry: Entry) -> list[core.TyperOption]:
             "--override", metavar="RULE", multiple=True, help="Set an overridable rule aside; needs --reason.", **text
         ),
     )
-    return options + [one for one in conditions if one.name in entry.terms]
+    wanted = (*conditions, *_reading(option)) if "format" in entry.terms else conditions
+    return options + [one for one in wanted if one.name in entry.terms]
+
+
+def _reading(option: Callable[..., core.TyperOption]) -> tuple[core.TyperOption, ...]:
+    text = {"type": str}
+    return (
+        option("--format", metavar="FORMAT", help="The records' format. Default: told by their content.", **text),
+        option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            multiple=True,
+            help="Make a field of a column: 'latency_ms=seconds * 1000'; repeatable.",
+            **text,
+        ),
+        option("--since", metavar="TIME", help="Only records from this time, date, or 7d ago on.", **text),
+        option("--until", metavar="TIME", help="Only records before this time.", **text),
+        option("--where", metavar="FIELD=VALUE", multiple=True, help="Only such records; repeatable.", **text),
+        option("--engine", metavar="NAME", help="What reduces them. Default: by size and format.", **text),
+        option("--connect", metavar="URL", help="Where a cluster or server has them.", **text),
+        option("--table", metavar="NAME", help="In which table.", **text),
+    )
 
 
 class Command(core.TyperCommand):
@@ -146,7 +173,7 @@ class Command(core.TyperCommand):
         """Run the command with a session in `ctx.obj`."""
         names = {option.name for option in _shared(self.entry)}
         shared = {name: ctx.params.pop(name) for name in list(ctx.params) if name in names}
-        terms = {name: shared.pop(name, None) for name in CONDITIONS}
+        terms = {name: shared.pop(name, None) for name in (*CONDITIONS, *READING)}
         _one_of(ctx, "output", shared["output"], self.entry.formats)
         _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
         ctx.obj = Session(ctx.find_object(World), **shared, terms=terms)

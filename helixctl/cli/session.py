@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from helixctl.api import Registry, Terms
     from helixctl.core.audit import Actor
     from helixctl.core.record import Record
+    from helixctl.engines import Query
 
 PAUSE_S = 0.5
 
@@ -93,6 +94,26 @@ class Session(NamedTuple):
             "overrides": tuple(self.terms.get("override") or ()),
             "dry_run": bool(self.terms.get("dry_run")),
         }
+
+    def query(self) -> Query:
+        """Return how inferences are to be read, by the options of that.
+
+        Raises:
+            Usage: an option that names no time, or has no `=`.
+        """
+        from helixctl.cli.commands.parse import moment, pairs
+        from helixctl.engines import Query
+        from helixctl.storage.registry import utc_now
+
+        now, terms = (self.world.clock or utc_now)(), self.terms
+        return Query(
+            terms.get("format"),
+            dict(pairs(terms.get("map"), "--map")),
+            moment(terms.get("since"), "--since", now),
+            moment(terms.get("until"), "--until", now),
+            pairs(terms.get("where"), "--where"),
+            *(terms.get(name) for name in ("engine", "connect", "table")),
+        )
 
     def is_terminal(self) -> bool:
         """Tell whether somebody is there to be asked."""

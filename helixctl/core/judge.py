@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
 from enum import StrEnum
+from typing import Any
 
 from helixctl.core import statistics as st
 from helixctl.core.stats import Stats, Totals
@@ -91,10 +92,17 @@ class Evaluation:
     thresholds: tuple[ThresholdResult, ...]
     recommendations: tuple[str, ...]
     newest_at: datetime | None
+    scores: Mapping[str, Decimal]
 
-    def as_metrics(self) -> dict[str, str | bool | Number]:
+    def as_metrics(self) -> dict[str, Any]:
         """Return the keys of `[metrics]` from the verdict on, in the order of the file."""
-        return {"verdict": str(self.verdict), "proven": self.proven, "samples": self.samples, **self.metrics}
+        stated: dict[str, Any] = {
+            "verdict": str(self.verdict),
+            "proven": self.proven,
+            "samples": self.samples,
+            **self.metrics,
+        }
+        return {**stated, "scores": self.scores} if self.scores else stated
 
 
 def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
@@ -112,6 +120,7 @@ def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
         thresholds=results,
         recommendations=tuple(_recommendations(stats, totals, results, thresholds)),
         newest_at=stats.newest_at,
+        scores={one.name: _ratio(one.total, one.n * 10**6, 6) for one in stats.scores},
     )
 
 

@@ -196,7 +196,7 @@ def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
         raise Changed(f"{before.ref} changed during the evaluation", hint="run the evaluation again")
     refuse_retired(before, "evaluated")
     verdict = act.metrics["verdict"]
-    scores = (before.metrics or {}).get("scores")
+    scores = {**(before.metrics or {}).get("scores", {}), **act.metrics.get("scores", {})}
     metrics = {
         "evaluated_at": now.at,
         **act.metrics,

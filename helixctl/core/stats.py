@@ -69,6 +69,20 @@ class Moments(NamedTuple):
     squares: int
 
 
+class Score(NamedTuple):
+    """One kind of score over many samples, in millionths: how many, their sum, and sum of squares, None where not known."""
+
+    name: str
+    n: int
+    total: int
+    squares: int | None
+
+    def __add__(self, other: Score) -> Score:  # type: ignore[override]  # of two tables, not of two tuples
+        known = self.squares is not None and other.squares is not None
+        squares = (self.squares or 0) + (other.squares or 0) if known else None
+        return Score(self.name, self.n + other.n, self.total + other.total, squares)
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The table summed over all keys; `latencies` is the histogram of the successful requests, ascending."""
@@ -82,10 +96,14 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The mergeable table: rows sorted by key, each key once; `latest` is the newest time that any record carries."""
+    """The mergeable table: rows sorted by key, each key once; `latest` is the newest time that any record carries.
+
+    `scores` stand by name, each once.
+    """
 
     rows: tuple[Row, ...] = ()
     latest: datetime | None = None
+    scores: tuple[Score, ...] = ()
 
     @property
     def newest_at(self) -> datetime | None:
@@ -99,7 +117,7 @@ class Stats:
             known = merged.get(row[:5])
             merged[row[:5]] = row._replace(cells=tuple(map(add, known.cells, row.cells))) if known else row
         times = [at for at in (self.latest, other.latest) if at]
-        return Stats(_sorted(merged.values()), max(times, default=None))
+        return Stats(_sorted(merged.values()), max(times, default=None), added((*self.scores, *other.scores)))
 
     def totals(self) -> Totals:
         """Sum over all keys."""
@@ -119,11 +137,12 @@ class Stats:
     def encode(self) -> bytes:
         """Return the canonical bytes, JSON lines; equal tables give equal bytes.
 
-        First a header. Then for each model, version, region and window one line that names them, and one line a latency:
+        First a header, with the scores where there are any. Then for each model, version, region and window one line that names them, and one line a latency:
         [latency, requests, moments...], of the failed ones [null, requests, error classes..., moments...].
         """
         latest = short(self.latest) if self.latest else None
-        lines = [_ENCODER.encode({"schema": 1, "kind": "stats", "columns": COLUMNS, "latest": latest})]
+        scores = {"scores": self.scores} if self.scores else {}
+        lines = [_ENCODER.encode({"schema": 1, "kind": "stats", "columns": COLUMNS, "latest": latest, **scores})]
         for key, rows in groupby(self.rows, key=itemgetter(slice(4))):
             lines.append(_ENCODER.encode(key))
             lines += [_ENCODER.encode(_compact(row)) for row in rows]
@@ -141,6 +160,12 @@ class StatsBuilder:
         self._model, self._version = model, version
         self._cells: dict[tuple[str, int, int | None], list[int]] = {}
         self._latest: datetime | None = None
+        self._scores: dict[str, Score] = {}
+
+    def score(self, score: Score) -> None:
+        """Count what a sample, or many, scored."""
+        known = self._scores.get(score.name)
+        self._scores[score.name] = known + score if known else score
 
     def add(self, inference: Inference, cost: int | None) -> None:
         """Count one inference, at a cost in nano-USD that may differ from its own: one from prices."""
@@ -172,7 +197,15 @@ class StatsBuilder:
             Row(self._model, self._version, region, date.fromordinal(day).isoformat() if day else "", latency, tuple(c))
             for (region, day, latency), c in self._cells.items()
         )
-        return Stats(_sorted(rows), self._latest)
+        return Stats(_sorted(rows), self._latest, tuple(sorted(self._scores.values())))
+
+
+def added(scores: Iterable[Score]) -> tuple[Score, ...]:
+    """Add up scores by name."""
+    sums: dict[str, Score] = {}
+    for one in scores:
+        sums[one.name] = sums[one.name] + one if one.name in sums else one
+    return tuple(sums[name] for name in sorted(sums))
 
 
 def decode(raw: bytes) -> Stats:
@@ -183,9 +216,11 @@ def decode(raw: bytes) -> Stats:
     """
     try:
         header, *lines = (json.loads(line) for line in raw.decode("ascii").splitlines())
-        stats = Stats(tuple(_rows(lines)), parse_instant(header["latest"]) if header["latest"] else None)
+        scores = tuple(Score(*row) for row in header.get("scores", ()))
+        stats = Stats(tuple(_rows(lines)), parse_instant(header["latest"]) if header["latest"] else None, scores)
         sound = stats.encode() == raw and _in_order(stats) and all(map(_sound, stats.rows))
-    except (ValueError, TypeError, LookupError, RecursionError):
+        sound = sound and all(map(_scored, scores)) and scores == added(scores)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         sound = False
     if not sound:
         raise ValueError("not the canonical bytes of a table of statistics")
@@ -232,6 +267,11 @@ def _sound(row: Row) -> bool:
         and requests >= max(1, *(row.cells[column] for column in _moment_columns()))
         and failures == sum(row.cells[_FIRST_ERROR:_FIRST_MOMENT])
     )
+
+
+def _scored(score: Score) -> bool:
+    whole = type(score.n) is int and score.n > 0 and type(score.total) is int
+    return whole and type(score.name) is str and (score.squares is None or type(score.squares) is int)
 
 
 def _day(window: str) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
 from types import MappingProxyType
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.stats import Stats
 from helixctl.errors import NotFound, StorageRefused, Usage
@@ -22,12 +23,46 @@ MAX_REPORTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The version whose inferences are read, and its prices in USD per million tokens, None where not known."""
+    """The version whose inferences are read, and its prices in USD per million tokens, None where not known.
+
+    `provider_model_id` is the name under which others' formats know it.
+    """
 
     model: str
     version: str
     input_per_mtok: Decimal | None = None
     output_per_mtok: Decimal | None = None
+    provider_model_id: str | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What a record of this version may call the model."""
+        last = self.model.rpartition("/")[2]
+        own = {self.model, last, f"{self.model}@{self.version}", f"{last}@{self.version}"}
+        return frozenset(own | {self.provider_model_id} if self.provider_model_id else own)
+
+
+class Query(NamedTuple):
+    """How sources are to be read.
+
+    Args:
+        format: a key of `readers.READERS`; None tells it by the content.
+        columns: by field of a native record, the column it is made from: `end_s - start_s`, `latency_s * 1000`.
+        since, until: only records from the one on, and before the other; a record without a time is malformed then.
+        where: only records in which each of these (dotted) fields has this text as its value; the others are skipped. A
+            record that names another model or version is malformed, unless these name that field.
+        engine: a key of ENGINES; None lets the size and the format decide.
+        connect, table: where the records are, for engines that read no files.
+    """
+
+    format: str | None = None
+    columns: Mapping[str, str] = MappingProxyType({})
+    since: datetime | None = None
+    until: datetime | None = None
+    where: tuple[tuple[str, str], ...] = ()
+    engine: str | None = None
+    connect: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +110,34 @@ class Malformed:
 class Reduction:
     """What an engine gives: the table, the first malformed lines, and how many there are.
 
-    `mismatched_count` says how many of the malformed lines name another model or version.
+    `mismatched_count` says how many of the malformed lines name another model or version, `skipped` how many records a
+    filter left out. `best` is there where latencies are known by bucket only: `stats` then has each at the upper end of
+    its bucket, and `best` at the lower. `notes` say what else a reader of the verdict should know.
     """
 
     stats: Stats
     malformed: tuple[Malformed, ...] = ()
     malformed_count: int = 0
     mismatched_count: int = 0
+    skipped: int = 0
+    best: Stats | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
-    """Reduces the records in some sources, written in a format of `readers.READERS`, to one table."""
+    """Reduces the records of a version, in some sources or where the query says, to one table."""
 
-    def __call__(self, sources: Iterable[Source], subject: Subject, *, records: str = "native") -> Reduction: ...
+    def __call__(self, sources: Sequence[Source], subject: Subject, query: Query = Query()) -> Reduction: ...
+
+
+def reduce(sources: Sequence[Source], subject: Subject, query: Query = Query()) -> Reduction:
+    """Reduce with the engine that the query names, or the one that suits.
+
+    Raises:
+        Usage: no such engine or format, or a query that it cannot serve.
+        NotFound, StorageRefused: a source is not there, or cannot be read.
+    """
+    return engine(query.engine or "python")(sources, subject, query)
 
 
 def engine(name: str) -> Engine:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import record
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
-from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound
+from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound, Usage
 from helixctl.storage import lock, tree
 
 if TYPE_CHECKING:
@@ -92,6 +92,25 @@ class Store(NamedTuple):
         except NotFound:
             raise NotFound(f"{ref} is not registered", hint="helixctl list shows what there is") from None
         return self.decoded(ref, raw)
+
+    def resolved(self, named: Ref) -> Record:
+        """Return the version that a reference means now, as no writer is at work.
+
+        Raises:
+            NotFound: it is not registered. Damaged: a file does not decode. Usage: it names no version.
+        """
+        with self.reading() as still:
+            if named.version is not None and not named.is_alias:
+                return still.record(named)
+            look = still.compared_snapshot if named.version == "previous" else still.snapshot
+            now = look(named.model, self.clock())
+            if now.damaged:
+                raise now.damaged[0]
+            if not now.records:
+                raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
+            if named.version is None:
+                raise Usage(f"{named} names no version", hint=f"write {named.model}@active or {named.model}@VERSION")
+            return now.record(now.resolve(named))
 
     def decoded(self, ref: Ref, raw: bytes) -> Record:
         """Return the record that the bytes of a version's file hold.

@@ -152,7 +152,11 @@ def test_malformed_lines_beyond_the_limit_refuse_and_are_named(place: Place, tmp
     source = tmp_path / "some.jsonl"
     source.write_text(line() * 60 + line(model="other"))
     report = place.registry.evaluate("m@1.0.0", [str(source)])
-    assert (report.evaluation.verdict, report.malformed_count, report.malformed[0].line) == ("passed", 1, 61)
+    assert (report.evaluation.verdict, report.reduction.malformed_count, report.reduction.malformed[0].line) == (
+        "passed",
+        1,
+        61,
+    )
     source.write_text("nonsense\n" + line() * 60 + line(latency_ms="NaN"))
     before = place.files()
     with pytest.raises(Invalid) as caught:

@@ -14,9 +14,11 @@ from helixctl.core.judge import Thresholds, judge
 from helixctl.core.statistics import clopper_pearson_lower, clopper_pearson_upper, nearest_rank, wilson_interval
 from helixctl.core.stats import ERROR_CLASSES, Inference, Stats, StatsBuilder, decode
 from helixctl.engines import Source, Subject
-from helixctl.engines.python import parse_line, reduce
+from helixctl.engines.python import reduce
 from helixctl.engines.readers import LineError
-from helixctl.engines.readers.native import read, write
+from helixctl.engines.readers.lines import parse_line
+from helixctl.engines.readers.native import inference as read
+from helixctl.engines.readers.native import write
 
 SUBJECT = Subject("acme/m", "1.0.0")
 QUICK = settings(max_examples=40, deadline=None)

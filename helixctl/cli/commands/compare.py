@@ -35,4 +35,6 @@ def run(
     """
     session = ctx.obj
     sources = source or (), baseline_source or ()
-    session.emit(session.open().compare(candidate, baseline, *sources, stdin=session.world.stdin))
+    session.emit(
+        session.open().compare(candidate, baseline, *sources, query=session.query(), stdin=session.world.stdin)
+    )

@@ -27,4 +27,5 @@ def run(
     Exit codes: 0 passed or warning, 2 malformed input, 3 failed, 4 not found, 6 drift, 7 inconclusive, 8 not durable.
     """
     session = ctx.obj
-    session.emit(session.open().evaluate(ref, source or (), stdin=session.world.stdin, **session.conditions()))
+    asked = {"query": session.query(), "stdin": session.world.stdin}
+    session.emit(session.open().evaluate(ref, source or (), **asked, **session.conditions()))

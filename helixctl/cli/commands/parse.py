@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from helixctl.core import times
@@ -20,3 +21,18 @@ def moment(text: str | None, option: str, now: datetime | None = None) -> dateti
         return times.parse_instant(text) if now is None else times.parse_moment(text, now)
     except ValueError as error:
         raise Usage(f"{option}: {error}", hint="write 2026-10-23 or 2026-10-23T08:00:00Z") from None
+
+
+def pairs(given: Sequence[str] | None, option: str) -> tuple[tuple[str, str], ...]:
+    """Return the name and the value of each `NAME=VALUE`.
+
+    Raises:
+        Usage: one has no `=`, or no name.
+    """
+    found = []
+    for text in given or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not name or not equals:
+            raise Usage(f"{option}: no NAME=VALUE", hint=f"write {option} NAME=VALUE")
+        found.append((name, value))
+    return tuple(found)

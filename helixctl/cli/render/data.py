@@ -137,10 +137,12 @@ def _report(report: Any) -> dict[str, Any]:
         ],
         "recommendations": evaluation.recommendations,
         "newest_at": evaluation.newest_at,
-        "malformed": report.malformed_count,
+        "scores": evaluation.scores,
+        "malformed": report.reduction.malformed_count,
+        "skipped": report.reduction.skipped,
         "dry_run": report.result.dry_run,
         "audit": _result(report.result)["audit"],
-        "warnings": [*_malformed(report), *report.result.warnings],
+        "warnings": [*_read(report.reduction), *report.result.warnings],
     }
 
 
@@ -151,9 +153,14 @@ def _compared(value: Any) -> dict[str, Any]:
         "baseline": str(value.baseline),
         "verdict": value.comparison.verdict,
         "deltas": [one._asdict() for one in value.comparison.deltas],
-        "malformed": value.malformed_count,
-        "warnings": _malformed(value),
+        "malformed": sum(one.malformed_count for one in value.reductions),
+        "skipped": sum(one.skipped for one in value.reductions),
+        "warnings": [warning for one in value.reductions for warning in _read(one)],
     }
+
+
+def _read(reduction: Any) -> list[str]:
+    return [*_malformed(reduction), *reduction.notes]
 
 
 def _malformed(value: Any) -> list[str]:

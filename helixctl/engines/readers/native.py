@@ -1,27 +1,45 @@
-"""The native record: one JSON object a line, read strictly, in exact integers."""
+"""The native record: one JSON object a line, read strictly, into integers.
+
+Numbers are what IEEE 754 doubles make of them (RFC 8259, section 6), so that every engine rounds alike: latency up to
+whole milliseconds, cost and confidence to nano-USD and millionths by floor(x * unit + 0.5).
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import BinaryIO
 
 from helixctl.core.stats import Inference, error_class
-from helixctl.engines import Subject
-from helixctl.engines.readers import LineError, MismatchError
+from helixctl.engines import Query, Subject
+from helixctl.engines.readers import Found, LineError, MismatchError, lines
 
 MAX_WHOLE = 10**12
 MAX_COST_USD = 10**6
-NANO, MILLIONTH = Decimal("1E-9"), Decimal("1E-6")
+NANO, MILLIONTH = 10**9, 10**6
 YEARS = range(2000, 2200)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_EXACT = Context(prec=40, rounding=ROUND_HALF_UP)
 
 
-def read(line: Mapping[str, object], subject: Subject) -> Inference:
+def matches(head: bytes) -> bool:
+    """Tell whether the first line is an object with `success` and `latency_ms`."""
+    try:
+        first = lines.parse_line(head.lstrip().partition(b"\n")[0])
+    except LineError:
+        return False
+    return first is not None and {"success", "latency_ms"} <= set(first)
+
+
+def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
+    """Yield each line's inference with its number."""
+    named = {name for name, _ in query.where}
+    return lines.read(stream, query, lambda line: inference(line, subject, named))
+
+
+def inference(line: Mapping[str, object], subject: Subject, chosen: Collection[str] = ()) -> Inference:
     """Read one record; unknown fields are ignored, null and absent are the same but for `latency_ms`.
 
     Raises:
@@ -29,9 +47,9 @@ def read(line: Mapping[str, object], subject: Subject) -> Inference:
         LineError: a required field is missing, or a field has a wrong type or is out of range.
     """
     get = line.get
-    if get("model", subject.model) not in (subject.model, None):
+    if "model" not in chosen and get("model", subject.model) not in (subject.model, None):
         raise MismatchError("it names another model")
-    if get("version", subject.version) not in (subject.version, None):
+    if "version" not in chosen and get("version", subject.version) not in (subject.version, None):
         raise MismatchError("it names another version")
     success = get("success")
     if success is not True and success is not False:
@@ -54,9 +72,9 @@ def read(line: Mapping[str, object], subject: Subject) -> Inference:
     )
 
 
-def write(inference: Inference) -> bytes:
+def write(one: Inference) -> bytes:
     """Write one record that reads back as the same inference, and a line feed; of an error, only its class."""
-    at, region, success, latency, input_tokens, output_tokens, cost, confidence, error = inference
+    at, region, success, latency, input_tokens, output_tokens, cost, confidence, error = one
     head = f'{{"ts":"{at.isoformat()[:-6]}Z",' if at else "{"
     fields = [f'{head}"success":{"true" if success else "false"},"latency_ms":{"null" if latency is None else latency}']
     if region:
@@ -77,7 +95,7 @@ def write(inference: Inference) -> bytes:
 def _latency(value: object) -> int | None:
     if value is None:
         return None
-    if (type(value) is Decimal or type(value) is int) and 0 <= value <= MAX_WHOLE:
+    if (type(value) is float or type(value) is int) and 0 <= value <= MAX_WHOLE:
         return math.ceil(value)
     raise LineError(f"latency_ms is not a number from 0 to {MAX_WHOLE}")
 
@@ -88,13 +106,11 @@ def _whole(value: object, field: str) -> int | None:
     raise LineError(f"{field} is not a whole number from 0 to {MAX_WHOLE}")
 
 
-def _scaled(value: object, field: str, limit: int, unit: Decimal) -> int | None:
+def _scaled(value: object, field: str, limit: int, unit: int) -> int | None:
     if value is None:
         return None
-    if type(value) is Decimal and 0 <= value <= limit:
-        return int(_EXACT.divide(value.quantize(unit, None, _EXACT), unit))
-    if type(value) is int and 0 <= value <= limit:
-        return int(_EXACT.divide(value, unit))
+    if (type(value) is float or type(value) is int) and 0 <= value <= limit:
+        return math.floor(value * unit + 0.5)
     raise LineError(f"{field} is not a number from 0 to {limit}")
 
 

@@ -1,0 +1,102 @@
+"""Sources of one JSON object a line: bounded, strict, and filtered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NoReturn
+
+from helixctl.core.stats import Inference
+from helixctl.engines import Query
+from helixctl.engines.readers import Found, LineError, Skipped
+
+MAX_LINE = 1_048_576
+_SPACE = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+
+
+def read(
+    stream: BinaryIO, query: Query, convert: Callable[[dict[str, object]], Inference]
+) -> Iterator[tuple[int, Found]]:
+    """Convert each line of a stream; blank ones are passed over.
+
+    Args:
+        convert: makes an inference of one parsed line, or raises LineError.
+    """
+    for number, line in enumerate(bounded_lines(stream), start=1):
+        try:
+            record = parse_line(line if number > 1 else line.removeprefix(_BOM))
+            if record is None:
+                continue
+            yield number, convert(record) if not query.where or is_wanted(record, query) else Skipped()
+        except LineError as error:
+            yield number, error
+
+
+def is_wanted(record: Mapping[str, object], query: Query) -> bool:
+    """Tell whether every field that the query names has the value it names, as text."""
+    return all(_text(at(record, name)) == value for name, value in query.where)
+
+
+def at(record: Mapping[str, object], name: str) -> object:
+    """Return the value of a field, which may be a dotted path; None where it is not there."""
+    if name in record:
+        return record[name]
+    found: object = record
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Give the lines of a stream; of one over 1 MiB only the first MAX_LINE + 1 bytes, the rest is passed over."""
+    for line in iter(lambda: stream.readline(MAX_LINE + 1), b""):
+        yield line
+        rest = line
+        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_LINE + 1)
+
+
+def parse_line(line: bytes) -> dict[str, object] | None:
+    """Parse one line strictly; None for a blank one.
+
+    Raises:
+        LineError: too long, not UTF-8, not one JSON object (RFC 8259), or a key appears twice in it.
+    """
+    if len(line) > MAX_LINE and len(line.rstrip(b"\r\n")) > MAX_LINE:
+        raise LineError("longer than 1 MiB")
+    stripped = line.strip(_SPACE)
+    if not stripped:
+        return None
+    try:
+        text = stripped.decode()
+        record, end = _DECODER.raw_decode(text)
+    except LineError:
+        raise
+    except UnicodeDecodeError:
+        raise LineError("not UTF-8") from None
+    except (ValueError, RecursionError):
+        raise LineError("not JSON") from None
+    if type(record) is not dict or end != len(text):
+        raise LineError("not one JSON object")
+    return record
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        raise LineError("a key appears twice")
+    return keys
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise LineError("NaN or Infinity")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
