@@ -44,7 +44,15 @@ PURE = {
     ),
     *("typer", "rich", "click"),
 }
-THIRD_PARTY = {"typer": "cli", "rich": "cli", "tomli_w": "core", "semver": "core", "duckdb": "engines", "ibis": "engines", "zstandard": "engines"}
+THIRD_PARTY = {
+    "typer": "cli",
+    "rich": "cli",
+    "tomli_w": "core",
+    "semver": "core",
+    "duckdb": "engines",
+    "ibis": "engines",
+    "zstandard": "engines",
+}
 WRITES = {
     *("fsync", "fdatasync", "ftruncate", "truncate", "unlink", "remove", "rename", "replace", "rmdir", "mkdir"),
     *(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
 from helixctl.core.names import Ref, one_of, parse_ref, parse_version
-from helixctl.errors import Invalid, NotFound, Usage
+from helixctl.errors import Invalid, Usage
 from helixctl.storage import registry, tree
 
 if TYPE_CHECKING:
@@ -268,7 +268,8 @@ class Registry(NamedTuple):
         **terms: Unpack[Terms],
     ) -> Report:
         """Judge recorded inferences, or those of files, globs and `-`, and store the result."""
-        from helixctl.api.evaluation import Asked, evaluate
+        from helixctl.api.evaluation import evaluate
+        from helixctl.api.sources import Asked
 
         found = self.show(ref)
         return evaluate(self.store, self._about(found.ref, terms), found, Asked.of(sources, query, stdin))
@@ -285,7 +286,7 @@ class Registry(NamedTuple):
     ) -> Compared:
         """Compare two versions by their recorded inferences, or by those of files, globs and `-`, without writing."""
         from helixctl.api.comparison import Side, compare
-        from helixctl.api.evaluation import Asked
+        from helixctl.api.sources import Asked
 
         new = Side(self.show(candidate), Asked.of(sources, query, stdin))
         old = Side(self.show(baseline), Asked.of(baseline_sources, query, None if "-" in sources else stdin))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from helixctl.api.evaluation import Asked, reduced
+from helixctl.api.evaluation import reduced
+from helixctl.api.sources import EVERYTHING, Asked
 from helixctl.core import comparison
 from helixctl.core.comparison import Comparison, Margins
 from helixctl.core.names import Ref
@@ -26,7 +27,7 @@ class Side(NamedTuple):
     """A version, and which of its inferences are wanted."""
 
     record: Record
-    asked: Asked = Asked()
+    asked: Asked = EVERYTHING
 
 
 def compare(store: Store, candidate: Side, baseline: Side) -> Compared:

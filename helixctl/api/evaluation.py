@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, cast
 
+from helixctl.api.sources import Asked, groups
 from helixctl.core import request as ask
 from helixctl.core import stats as statistics
 from helixctl.core.judge import Evaluation, Thresholds, judge
@@ -16,8 +17,9 @@ from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
+from helixctl.core.stats import Stats
 from helixctl.core.times import short
-from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, Subject, find_sources, reduce
+from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, Subject, reduce
 from helixctl.engines.python import read_records
 from helixctl.engines.readers.native import write
 from helixctl.errors import Invalid
@@ -26,7 +28,6 @@ from helixctl.storage import inferences, lock
 from helixctl.storage.registry import Store
 
 NAMED = 5
-RECORDED = "recorded"
 CHUNK = 1000
 _NATIVE = Query("native", engine="python")
 
@@ -75,19 +76,6 @@ def subject_of(record: Record) -> Subject:
     return Subject(record.ref.model, record.version, *rates, record.spec.get("provider_model_id"))
 
 
-class Asked(NamedTuple):
-    """Which inferences are wanted: files, globs, `-`, `recorded` (also meant by none); and how they are to be read."""
-
-    patterns: Sequence[str] = ()
-    query: Query = Query()
-    stdin: BinaryIO | None = None
-
-    @classmethod
-    def of(cls, patterns: Sequence[str], query: Query | None, stdin: BinaryIO | None) -> Asked:
-        """Return it, with the plain query for none."""
-        return cls(patterns, query or Query(), stdin)
-
-
 def evaluate(store: Store, request: ask.Request, record: Record, asked: Asked) -> Report:
     """Reduce the inferences, judge them, and store the result through the gate.
 
@@ -118,17 +106,12 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         Invalid: more malformed lines than `max_malformed`.
         NotFound, StorageRefused: a source cannot be read.
     """
-    patterns = [one for one in asked.patterns if one != RECORDED]
-    sources = find_sources(patterns, asked.stdin)
-    if len(patterns) < len(asked.patterns) or not (patterns or asked.query.connect):
-        sources += _recorded(store, record.ref)
-    reduction = reduce(sources, subject_of(record), asked.query)
-    _refuse_malformed(reduction, store.settings().max_malformed)
+    settings = store.settings()
+    reduction = Reduction(Stats())
+    for sources, query in groups(store.root, record.ref, asked, settings):
+        reduction = reduction.merge(reduce(sources, subject_of(record), query))
+    _refuse_malformed(reduction, settings.max_malformed)
     return reduction
-
-
-def _recorded(store: Store, ref: Ref) -> tuple[Source, ...]:
-    return tuple(Source(path) for path in inferences.files(store.root, ref))
 
 
 def violated(evaluation: Evaluation) -> tuple[str, ...]:

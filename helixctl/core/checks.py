@@ -152,6 +152,69 @@ def not_in_service(_: bool, case: Case) -> Answer:
     return Answer("fail", f"is {status} and serves traffic", f"helixctl deactivate {case.subject.ref}")
 
 
+def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
+    """Pass where each field of the version file keeps to its bounds; a field that is not there is an error."""
+    told = []
+    for one in wanted:
+        name, value = one["field"], _field(case.subject, one["field"])
+        if value is None:
+            return Answer("error", f"could not be evaluated: {name} is not in the version file", _source(name, case))
+        for word, holds in _BOUNDS.items():
+            if word not in one:
+                continue
+            try:
+                kept = holds(value, one[word])
+            except TypeError:
+                return Answer("error", f"could not be evaluated: {name} has no order with {word} {one[word]}")
+            if not kept:
+                return Answer("fail", f"{name} is {_said(value)}, not {word} {_said(one[word])}")
+            told.append(f"{name} is {_said(value)}, {word} {_said(one[word])}")
+    return Answer("pass", "; ".join(told))
+
+
+def _contains(value: Any, wanted: tuple[str, ...]) -> bool:
+    if isinstance(value, Mapping):
+        return all(value.get(name) is True for name in wanted)
+    if not isinstance(value, tuple | list):
+        raise TypeError("no list")
+    return set(wanted) <= set(value)
+
+
+_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
+    "min": lambda value, least: bool(value >= least),
+    "max": lambda value, most: bool(value <= most),
+    "equals": lambda value, wanted: bool(value == wanted),
+    "contains": _contains,
+}
+
+
+def _field(record: Record, name: str) -> Any:
+    tables = {"metrics": record.metrics or {}, "lifecycle": record.lifecycle}
+    found: Any = {**record.spec, **tables}
+    for part in name.split(".", 2):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _source(name: str, case: Case) -> str | None:
+    return f"helixctl evaluate {case.subject.ref} --from FILE" if name.startswith("metrics.") else None
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list | Mapping) else str(value)
+
+
+def _bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """One table, or an array of tables, with `field` and at least one of min, max, equals, contains."""
+    kind = s.table(
+        {"field": s.text, "min": s.number, "max": s.number, "equals": s.free, "contains": s.list_of(s.text)}, "field"
+    )
+    rows: tuple[Mapping[str, Any], ...] = s.list_of(kind)(value if isinstance(value, list | tuple) else [value])
+    if not rows or not all(_BOUNDS.keys() & set(row) for row in rows):
+        raise ValueError("expected at least one of min, max, equals, contains beside each field")
+    return rows
+
+
 CHECKS: dict[str, Check] = {
     "through": Check(s.list_of(s.one_of("testing")), through),
     "evaluation": Check(
@@ -174,6 +237,7 @@ CHECKS: dict[str, Check] = {
         ),
         cost,
     ),
+    "check": Check(_bounded, check),
     "eol_headroom": Check(s.duration, eol_headroom),
     "not_deprecated": Check(_true, not_deprecated),
     "not_blocked": Check(_true, not_blocked),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core import schema as s
@@ -45,7 +46,19 @@ SCHEMA: s.Schema = {
         "warn": s.list_of(s.one_of(*THRESHOLDS[1:])),
     },
     "audit": {"max_entries": s.positive, "sign": s.boolean, "retention_days": _retention},
-    "sources": s.map_of(s.free),
+    "sources": s.map_of(
+        s.table(
+            {
+                "from": s.list_of(s.text),
+                "format": s.name,
+                "columns": s.map_of(s.text),
+                "where": s.map_of(s.text),
+                "engine": s.name,
+                "connect": s.text,
+                "table": s.text,
+            }
+        )
+    ),
     "outputs": s.map_of(s.free),
     "notify": s.list_of(s.free),
 }
@@ -74,6 +87,7 @@ class Settings(NamedTuple):
     max_entries: int = 10_000
     sign: bool = False
     retention_days: int = 0
+    sources: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     evaluation_digest: str = ""
 
 
@@ -89,6 +103,7 @@ def decode(raw: bytes) -> Settings:
         s.checked(registry, {"id": s.name, "name": s.name}, required=(key,))
     tables = (registry, *(data.get(table, {}) for table in ("lifecycle", "evaluation", "audit")))
     values = {key: value for table in tables for key, value in table.items()}
+    values["sources"] = data.get("sources", {})
     return Settings(**values, evaluation_digest=canonical_digest(data.get("evaluation", {})))
 
 

@@ -65,6 +65,10 @@ class Query(NamedTuple):
     table: str | None = None
 
 
+PLAIN = Query()
+"""Reads as it suits the content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file, or a stream that is open already, and the name to report it by."""
@@ -123,14 +127,27 @@ class Reduction:
     best: Stats | None = None
     notes: tuple[str, ...] = ()
 
+    def merge(self, other: Reduction) -> Reduction:
+        """Add two reductions of one version up."""
+        known = self.best is not None or other.best is not None
+        return Reduction(
+            self.stats.merge(other.stats),
+            (*self.malformed, *other.malformed)[:MAX_REPORTED],
+            self.malformed_count + other.malformed_count,
+            self.mismatched_count + other.mismatched_count,
+            self.skipped + other.skipped,
+            (self.best or self.stats).merge(other.best or other.stats) if known else None,
+            (*self.notes, *other.notes),
+        )
+
 
 class Engine(Protocol):
     """Reduces the records of a version, in some sources or where the query says, to one table."""
 
-    def __call__(self, sources: Sequence[Source], subject: Subject, query: Query = Query()) -> Reduction: ...
+    def __call__(self, sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction: ...
 
 
-def reduce(sources: Sequence[Source], subject: Subject, query: Query = Query()) -> Reduction:
+def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction:
     """Reduce with the engine that the query names, or the one that suits.
 
     Raises:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 from helixctl.core.stats import Inference, Score, StatsBuilder
-from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, Subject
+from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
 from helixctl.engines.readers import LineError, MismatchError, Skipped, reader
 
 
-def reduce(sources: Sequence[Source], subject: Subject, query: Query = Query()) -> Reduction:
+def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction:
     """Reduce the records in some sources to one table.
 
     Raises:
@@ -40,7 +40,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = Query()) 
 
 
 def read_records(
-    source: Source, subject: Subject, query: Query = Query()
+    source: Source, subject: Subject, query: Query = PLAIN
 ) -> Iterator[Inference | Score | Skipped | Malformed]:
     """Read a source record by record, as it stands: no price is filled in.
 

@@ -92,8 +92,15 @@ def test_settings_that_do_not_load_name_key_and_line(text: str, message: str, li
 
 
 def test_later_rooms_may_keep_tables_of_their_own() -> None:
-    found = decode((HEAD + "[sources.a]\nurl = 'x'\n[outputs.b]\n[[notify]]\nto = 'c'\n").encode())
+    found = decode((HEAD + "[outputs.b]\n[[notify]]\nto = 'c'\n").encode())
     assert found._replace(evaluation_digest="") == Settings("0198", "prod")
+
+
+def test_a_source_is_kept_as_it_stands_and_an_unknown_key_of_it_is_refused() -> None:
+    found = decode((HEAD + "[sources.a]\nfrom = ['x.csv']\ncolumns = { latency_ms = 's * 1000' }\n").encode())
+    assert found.sources == {"a": {"from": ("x.csv",), "columns": {"latency_ms": "s * 1000"}}}
+    with pytest.raises(Invalid, match="url"):
+        decode((HEAD + "[sources.a]\nurl = 'x'\n").encode())
 
 
 def test_the_digest_of_the_evaluation_follows_its_thresholds_and_not_the_layout() -> None:

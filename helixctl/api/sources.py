@@ -1,0 +1,70 @@
+"""Which inferences a question is about: files, what was recorded, and the sources that helix.toml names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
+
+from helixctl.core.names import Ref
+from helixctl.core.settings import Settings
+from helixctl.engines import PLAIN, Query, Source, find_sources
+from helixctl.storage import inferences
+
+RECORDED = "recorded"
+
+
+class Asked(NamedTuple):
+    """Which inferences are wanted, and how they are to be read.
+
+    Args:
+        patterns: files, globs, `-`, a name of `[sources]`, or `recorded`, which is also meant by none.
+    """
+
+    patterns: Sequence[str] = ()
+    query: Query = PLAIN
+    stdin: BinaryIO | None = None
+
+    @classmethod
+    def of(cls, patterns: Sequence[str], query: Query | None, stdin: BinaryIO | None) -> Asked:
+        """Return it, with the plain query for none."""
+        return cls(patterns, query or PLAIN, stdin)
+
+
+EVERYTHING = Asked()
+"""All that was recorded."""
+
+
+class Group(NamedTuple):
+    """Sources that are read alike."""
+
+    sources: tuple[Source, ...]
+    query: Query
+
+
+def groups(root: str, ref: Ref, asked: Asked, settings: Settings) -> Iterator[Group]:
+    """Yield what is asked for, in groups that are read alike.
+
+    Raises:
+        NotFound: no such file or source, or a glob that matches nothing.
+        Usage: `-` where there is no standard input.
+    """
+    named = {one for one in asked.patterns if one in settings.sources and not os.path.exists(one)}
+    patterns = [one for one in asked.patterns if one != RECORDED and one not in named]
+    if patterns or (asked.query.connect and not named):
+        yield Group(find_sources(patterns, asked.stdin), asked.query)
+    if RECORDED in asked.patterns or not (asked.patterns or asked.query.connect):
+        recorded = tuple(Source(path) for path in inferences.files(root, ref))
+        yield Group(recorded, asked.query._replace(format="native", columns={}, connect=None, table=None))
+    for name in sorted(named):
+        stated = dict(settings.sources[name])
+        files = [one if one == "-" else os.path.join(root, one) for one in stated.pop("from", ())]
+        yield Group(find_sources(files, asked.stdin), _over(stated, asked.query))
+
+
+def _over(stated: dict[str, object], given: Query) -> Query:
+    """Return what helix.toml states of a source, but for what was given on the way."""
+    where = stated.pop("where", {})
+    assert isinstance(where, dict)
+    kept = {key: value for key, value in given._asdict().items() if value}
+    return Query(**{**stated, "where": tuple(where.items()), **kept})
