@@ -29,7 +29,7 @@ _CAUSES = {
     "client": "refused requests: check the model id, the credentials and the parameters",
 }
 _MISSING = {
-    "max_latency_ms": "no request succeeded; record some that do, with `latency_ms`",
+    "max_latency_ms": "no successful request has a latency; record some, with `latency_ms`",
     "min_confidence": "record inferences with `confidence`, or take min_confidence out of the version file",
 }
 
@@ -127,8 +127,8 @@ def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
 def _metrics(totals: Totals) -> dict[str, Number]:
     metrics: dict[str, Number] = {}
     successes = totals.requests - totals.failures
-    if successes:
-        metrics["avg_latency_ms"] = _ratio(sum(value * count for value, count in totals.latencies), successes, 6)
+    if totals.timed:
+        metrics["avg_latency_ms"] = _ratio(sum(value * count for value, count in totals.latencies), totals.timed, 6)
         for name, percent in _PERCENTILES.items():
             metrics[name] = st.nearest_rank(totals.latencies, percent, 100) or 0
     if totals.requests:
@@ -168,7 +168,7 @@ def _intervals(totals: Totals, metrics: Mapping[str, Number]) -> dict[str, tuple
 def _mean_interval(name: str, totals: Totals) -> tuple[float, float] | None:
     unit = 1
     if name == "avg_latency_ms":
-        count = totals.requests - totals.failures
+        count = totals.timed
         sums = [sum(value**power * times for value, times in totals.latencies) for power in (1, 2)]
     else:
         measure, unit, _ = MEANS[name]
@@ -191,7 +191,7 @@ def _error_rate_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
 
 
 def _latency_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
-    n, slow = totals.requests - totals.failures, _slow(totals, limit)
+    n, slow = totals.timed, _slow(totals, limit)
     return 20 * slow <= n, st.clopper_pearson_upper(slow, n) <= 0.05
 
 
@@ -268,7 +268,7 @@ def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> st
     if one.metric in ("error_rate", "success_rate"):
         return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if one.metric == "p95_latency_ms":
-        n = totals.requests - totals.failures
+        n = totals.timed
         fact += f", exceeded by {_slow(totals, one.limit)} of {n} requests; {_proof(one, totals)}"
     return f"{fact}; compare with `helixctl compare {ref} {model}@active`"
 
@@ -287,7 +287,7 @@ def _proof(one: ThresholdResult, totals: Totals) -> str:
     if one.metric == "success_rate":
         share = 1 - one.limit
     elif one.metric == "p95_latency_ms":
-        bad, n, share, what = _slow(totals, one.limit), n - bad, Decimal("0.05"), f"within {one.limit} ms"
+        bad, n, share, what = _slow(totals, one.limit), totals.timed, Decimal("0.05"), f"within {one.limit} ms"
     needed = st.clean_samples_needed(bad, n, float(share))
     if needed is None:
         return f"no number of samples proves a limit of {one.limit}"

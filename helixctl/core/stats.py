@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,19 +25,24 @@ COLUMNS = (
 _FIRST_ERROR, _FIRST_MOMENT = COLUMNS.index("timeout"), COLUMNS.index("input_tokens_count")
 _ERROR_COLUMN = {name: _FIRST_ERROR + place for place, name in enumerate(ERROR_CLASSES)}
 _NO_ERRORS = (0,) * len(ERROR_CLASSES)
-_ERROR_PATTERNS = (
-    ("rate_limit", re.compile(r"\b429\b|rate.?limit|too many requests|throttl|quota")),
-    ("timeout", re.compile(r"\b(408|504|524)\b|time[sd]?.?out|deadline")),
-    ("server", re.compile(r"\b5\d\d\b|server|unavailable|overload|bad gateway|connection|internal")),
-    ("client", re.compile(r"\b4\d\d\b|client|invalid|bad request|unauthori[sz]ed|forbidden|not.?found|filter")),
+ERROR_PATTERNS = (
+    ("rate_limit", re.compile(r"\b429\b|rate.?limit|too many requests|throttl|quota", re.ASCII)),
+    ("timeout", re.compile(r"\b(408|504|524)\b|time[sd]?.?out|deadline", re.ASCII)),
+    ("server", re.compile(r"\b5\d\d\b|server|unavailable|overload|bad gateway|connection|internal", re.ASCII)),
+    (
+        "client",
+        re.compile(r"\b4\d\d\b|client|invalid|bad request|unauthori[sz]ed|forbidden|not.?found|filter", re.ASCII),
+    ),
 )
+"""What sorts an error, its text in lower case; the first that is found anywhere in it."""
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Inference(NamedTuple):
     """One request and its outcome, in integers: cost in nano-USD, confidence in millionths, latency rounded up.
 
-    `at` is in UTC; `latency_ms` is None where it failed; `error_class` is one of ERROR_CLASSES, read where it failed.
+    `at` is in UTC; `latency_ms` is None where it failed, or where nobody measured it; `error_class` is one of ERROR_CLASSES, read where it failed.
     """
 
     at: datetime | None
@@ -85,13 +91,18 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The table summed over all keys; `latencies` is the histogram of the successful requests, ascending."""
+    """The table summed over all keys; `latencies` is the histogram of the requests that succeeded, ascending."""
 
     requests: int
     failures: int
     errors: Mapping[str, int]
     measures: Mapping[str, Moments]
     latencies: tuple[tuple[int, int], ...]
+
+    @property
+    def timed(self) -> int:
+        """How many requests have a latency: those that succeeded and were measured."""
+        return sum(count for _, count in self.latencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +211,29 @@ class StatsBuilder:
         return Stats(_sorted(rows), self._latest, tuple(sorted(self._scores.values())))
 
 
+def score(name: str, value: object) -> Score:
+    """Return what one sample scored.
+
+    Raises:
+        ValueError: the value is no finite number between -1e9 and 1e9.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e9 <= value <= 1e9:
+        raise ValueError("a score that is no number")
+    scaled = math.floor(value * 10**6 + 0.5)
+    return Score(re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:100] or "score", 1, scaled, scaled * scaled)
+
+
 def added(scores: Iterable[Score]) -> tuple[Score, ...]:
     """Add up scores by name."""
     sums: dict[str, Score] = {}
     for one in scores:
         sums[one.name] = sums[one.name] + one if one.name in sums else one
     return tuple(sums[name] for name in sorted(sums))
+
+
+def table_of(rows: Iterable[Row], latest: datetime | None) -> Stats:
+    """Return the table of rows that each have a key of their own."""
+    return Stats(_sorted(rows), latest)
 
 
 def decode(raw: bytes) -> Stats:
@@ -231,7 +259,7 @@ def error_class(error: object) -> str:
     """Sort an error, text or status code, into one of ERROR_CLASSES, so that its content need not be kept."""
     if isinstance(error, str | int):
         text = str(error)[:500].lower()
-        return next((name for name, pattern in _ERROR_PATTERNS if pattern.search(text)), "other")
+        return next((name for name, pattern in ERROR_PATTERNS if pattern.search(text)), "other")
     return "other"
 
 
@@ -246,7 +274,7 @@ def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:
         if isinstance(line[0], str):
             model, version, region, window = line
         else:
-            failures = (line[1],) if line[0] is None else (0, *_NO_ERRORS)
+            failures = (sum(line[2 : 2 + len(ERROR_CLASSES)]),) if line[0] is None else (0, *_NO_ERRORS)
             yield Row(model, version, region, window, line[0], (line[1], *failures, *line[2:]))
 
 
@@ -265,7 +293,7 @@ def _sound(row: Row) -> bool:
         and all(type(n) is int and n >= 0 for n in (row.latency_ms or 0, *row.cells))
         and len(row.cells) == len(COLUMNS)
         and requests >= max(1, *(row.cells[column] for column in _moment_columns()))
-        and failures == sum(row.cells[_FIRST_ERROR:_FIRST_MOMENT])
+        and requests >= failures == sum(row.cells[_FIRST_ERROR:_FIRST_MOMENT])
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,13 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 from helixctl.core.stats import Stats
 from helixctl.errors import NotFound, StorageRefused, Usage
 
-ENGINES: Mapping[str, str] = MappingProxyType({"python": "helixctl.engines.python"})
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {"python": "helixctl.engines.python", "duckdb": "helixctl.engines.duckdb"}
+)
 """Name -> module, imported when asked for; each has a function `reduce` that is an Engine."""
+
+MANY_BYTES = 6_000_000
+"""About 30,000 records: from here on DuckDB is faster, its start included."""
 
 MAX_REPORTED = 20
 
@@ -53,6 +59,7 @@ class Query(NamedTuple):
             record that names another model or version is malformed, unless these name that field.
         engine: a key of ENGINES; None lets the size and the format decide.
         connect, table: where the records are, for engines that read no files.
+        scorer, name: how a data set is scored where its lines do not say, and what its scores are called.
     """
 
     format: str | None = None
@@ -63,6 +70,8 @@ class Query(NamedTuple):
     engine: str | None = None
     connect: str | None = None
     table: str | None = None
+    scorer: str | None = None
+    name: str | None = None
 
 
 PLAIN = Query()
@@ -77,20 +86,23 @@ class Source:
     stream: BinaryIO | None = None
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """Give the bytes; a stream is left open.
+    def opened(self) -> Iterator[io.BufferedReader]:
+        """Give the bytes, decompressed; a stream is left open.
 
         Raises:
             NotFound: no such file.
-            Usage: it is a folder.
+            Usage: it is a folder, or is compressed in a way that nothing here reads.
             StorageRefused: it cannot be opened, or reading it failed.
+            EOFError, zlib.error: what it is compressed to is cut short, or broken.
         """
+        from helixctl.engines.compression import decompressed
+
         try:
             if self.stream is not None:
-                yield self.stream
+                yield decompressed(self.stream)
             else:
-                with open(self.name, "rb") as file:
-                    yield file
+                with open(self.name, "rb", buffering=0) as file:
+                    yield decompressed(file)
         except FileNotFoundError:
             raise NotFound(f"no file {self.name!a}", hint="check the path") from None
         except IsADirectoryError:
@@ -129,6 +141,8 @@ class Reduction:
 
     def merge(self, other: Reduction) -> Reduction:
         """Add two reductions of one version up."""
+        if self == Reduction(Stats()):
+            return other
         known = self.best is not None or other.best is not None
         return Reduction(
             self.stats.merge(other.stats),
@@ -154,7 +168,23 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         Usage: no such engine or format, or a query that it cannot serve.
         NotFound, StorageRefused: a source is not there, or cannot be read.
     """
-    return engine(query.engine or "python")(sources, subject, query)
+    return engine(query.engine or _suitable(sources, query))(sources, subject, query)
+
+
+def _suitable(sources: Sequence[Source], query: Query) -> str:
+    if query.connect:
+        return "prometheus" if query.connect.startswith("http") else "ibis"
+    from importlib.util import find_spec
+
+    if query.format not in (None, "native", "parquet") or find_spec("duckdb") is None:
+        return "python"
+    files = [source.name for source in sources if source.stream is None]
+    is_large = sum(os.path.getsize(name) for name in files if os.path.isfile(name)) > MANY_BYTES
+    return "duckdb" if is_large or any(map(_is_parquet, files)) else "python"
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith((".parquet", ".pq"))
 
 
 def engine(name: str) -> Engine:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from gzip import BadGzipFile
+from io import BufferedReader
 
 from helixctl.core.stats import Inference, Score, StatsBuilder
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
-from helixctl.engines.readers import LineError, MismatchError, Skipped, reader
+from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, Skipped, detected, reader
+
+TIMELESS = "it has no time, and a time range is asked for"
 
 
 def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction:
@@ -50,15 +55,24 @@ def read_records(
     """
     has_window = query.since is not None or query.until is not None
     with source.opened() as stream:
-        for number, found in reader(query.format or "native").read(stream, subject, query):
+        for number, found in _records(stream, subject, query):
             if isinstance(found, LineError):
                 yield Malformed(source.name, number, str(found), isinstance(found, MismatchError))
             elif has_window and isinstance(found, Inference):
-                yield _within(found, query) or Malformed(
-                    source.name, number, "it has no time, and a time range is asked for"
-                )
+                kept = _within(found, query)
+                yield kept if kept is not None else Malformed(source.name, number, TIMELESS)
             else:
                 yield found
+
+
+def _records(stream: BufferedReader, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
+    number = 0
+    try:
+        name = query.format or detected(stream.peek(FIRST)[:FIRST], query)
+        for number, found in reader(name).read(stream, subject, query):
+            yield number, found
+    except (EOFError, zlib.error, BadGzipFile):
+        yield number + 1, LineError("the compressed data is broken, or cut short, here")
 
 
 def _within(found: Inference, query: Query) -> Inference | Skipped | None:

@@ -212,9 +212,9 @@ def test_a_version_that_changed_during_its_evaluation_keeps_no_result(place: Pla
     place.register("m@1.0.0")
 
     class Slow(io.BytesIO):
-        def readline(self, size: int | None = -1, /) -> bytes:
+        def read(self, size: int | None = -1, /) -> bytes:
             place.registry.update("m@1.0.0", {"provider_model_id": "another"})
-            return super().readline(size)
+            return super().read(size)
 
     with pytest.raises(Changed, match="during the evaluation"):
         place.registry.evaluate("m@1.0.0", ["-"], stdin=Slow(line().encode()))

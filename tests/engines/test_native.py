@@ -83,12 +83,11 @@ def test_confidence_is_kept_in_millionths_rounded_half_away_from_zero(text: str,
     assert parsed(line()[:-1] + b',"confidence":%s}' % text.encode()).confidence == millionths
 
 
-def test_a_failed_record_needs_the_latency_field_but_not_its_value() -> None:
+def test_a_failed_record_needs_no_latency() -> None:
     failed = parsed(line(success=False, latency_ms=None, error="HTTP 429"))
     assert (failed.success, failed.latency_ms, failed.error_class) == (False, None, "rate_limit")
     assert parsed(line(success=False, latency_ms=0)).latency_ms is None
-    with pytest.raises(LineError, match="latency_ms is missing"):
-        parsed(b'{"success":false}')
+    assert parsed(b'{"success":false}').latency_ms is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,7 @@ def test_a_time_without_zone_in_another_form_or_of_an_absurd_year_is_malformed(t
         ({"success": 1}, "success"),
         ({"success": "true"}, "success"),
         ({"success": None}, "success"),
-        ({"latency_ms": None}, "latency_ms is null"),
+        ({"latency_ms": None}, "latency_ms is missing"),
         ({"latency_ms": -1}, "latency_ms"),
         ({"latency_ms": -0.5, "success": False}, "latency_ms"),
         ({"latency_ms": True}, "latency_ms"),
@@ -148,7 +147,6 @@ def test_a_time_without_zone_in_another_form_or_of_an_absurd_year_is_malformed(t
         ({"latency_ms": 10**12 + 1}, "latency_ms"),
         ({"latency_ms": 1e300}, "latency_ms"),
         ({"input_tokens": 1.7}, "input_tokens"),
-        ({"input_tokens": 2.0}, "input_tokens"),
         ({"input_tokens": True}, "input_tokens"),
         ({"input_tokens": -1}, "input_tokens"),
         ({"output_tokens": 10**12 + 1}, "output_tokens"),

@@ -21,7 +21,7 @@ GOOD = b'{"success":true,"latency_ms":10}\n'
 
 
 def reduced(raw: bytes, subject: Subject = SUBJECT) -> Reduction:
-    return reduce([Source("in", io.BytesIO(raw))], subject)
+    return reduce([Source("in", io.BytesIO(raw))], subject, Query("native"))
 
 
 def cost_of(fields: bytes, subject: Subject) -> tuple[int, int]:
@@ -41,7 +41,7 @@ def test_good_lines_are_counted_and_bad_ones_named_by_source_and_line() -> None:
 
 def test_line_numbers_begin_anew_in_each_source() -> None:
     sources = [Source("a", io.BytesIO(GOOD + b"x\n")), Source("b", io.BytesIO(b"x\n" + GOOD))]
-    reduction = reduce(sources, SUBJECT)
+    reduction = reduce(sources, SUBJECT, Query("native"))
     assert [(bad.source, bad.line) for bad in reduction.malformed] == [("a", 2), ("b", 1)]
     assert reduction.stats.totals().requests == 2
 
@@ -208,7 +208,7 @@ def test_a_folder_and_a_file_that_vanished_are_refused(tmp_path: Path) -> None:
 
 def test_a_source_that_cannot_be_read_is_refused_by_storage() -> None:
     class Broken(io.BytesIO):
-        def readline(self, size: int | None = -1, /) -> bytes:
+        def read(self, size: int | None = -1, /) -> bytes:
             raise OSError(5, os.strerror(5))
 
     with pytest.raises(StorageRefused, match="cannot read 'disk'"):

@@ -9,13 +9,29 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.stats import Inference, Score
 from helixctl.engines import Query, Subject
+from helixctl.engines.compression import FIRST as FIRST
 from helixctl.errors import Usage
 
-READERS: Mapping[str, str] = MappingProxyType({"native": "helixctl.engines.readers.native"})
+READERS: Mapping[str, str] = MappingProxyType(
+    {
+        name: f"helixctl.engines.readers.{module}"
+        for name, module in {
+            "native": "native",
+            "parquet": "parquet",
+            "otlp": "otlp",
+            "litellm": "litellm",
+            "langfuse": "langfuse",
+            "openai-batch": "openai_batch",
+            "promptfoo": "promptfoo",
+            "inspect": "inspect_ai",
+            "lm-eval": "lm_eval",
+            "dataset": "dataset",
+            "json": "table",
+            "csv": "table",
+        }.items()
+    }
+)
 """Format -> module, imported when asked for; each is a Reader. They are tried in this order."""
-
-FIRST = 65_536
-"""How many bytes of a source, decompressed, tell its format."""
 
 
 class LineError(ValueError):
@@ -53,3 +69,27 @@ def reader(name: str) -> Reader:
     if name not in READERS:
         raise Usage(f"no record format {name!a}", hint=f"choose one of: {', '.join(READERS)}")
     return cast(Reader, import_module(READERS[name]))
+
+
+def detected(head: bytes, query: Query) -> str:
+    """Return the format that the first bytes of a source are of.
+
+    Raises:
+        Usage: none that is known.
+    """
+    if query.columns:
+        if head.startswith(b"PAR1"):
+            return "parquet"
+        return "json" if head.lstrip()[:1] in (b"{", b"[") else "csv"
+    if not head.strip():
+        return "native"
+    for name in READERS:
+        if reader(name).matches(head):
+            return name
+    if b'"success"' in head:
+        return "native"
+    first = "JSON lines" if head.lstrip().startswith(b"{") else "a table"
+    raise Usage(
+        f"the content is of no known format, perhaps {first} of another layout",
+        hint="name it with --format, or map its columns: --map latency_ms='seconds * 1000' --map success='status == ok'",
+    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO, NoReturn
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, BinaryIO, NoReturn
 
-from helixctl.core.stats import Inference
+from helixctl.core.columns import plain
 from helixctl.engines import Query
 from helixctl.engines.readers import Found, LineError, Skipped
 
@@ -16,16 +16,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read(
-    stream: BinaryIO, query: Query, convert: Callable[[dict[str, object]], Inference]
+    stream: BinaryIO, query: Query, convert: Callable[[dict[str, object]], Found], fields: Collection[str] | None = None
 ) -> Iterator[tuple[int, Found]]:
     """Convert each line of a stream; blank ones are passed over.
 
     Args:
-        convert: makes an inference of one parsed line, or raises LineError.
+        convert: makes something of one parsed line, or raises LineError.
+        fields: those that matter, see `parse_line`.
     """
     for number, line in enumerate(bounded_lines(stream), start=1):
         try:
-            record = parse_line(line if number > 1 else line.removeprefix(_BOM))
+            record = parse_line(line if number > 1 else line.removeprefix(_BOM), fields)
             if record is None:
                 continue
             yield number, convert(record) if not query.where or is_wanted(record, query) else Skipped()
@@ -33,9 +34,23 @@ def read(
             yield number, error
 
 
+def parsed(
+    stream: BinaryIO, fields: Collection[str] | None = ()
+) -> Iterator[tuple[int, dict[str, object] | LineError]]:
+    """Yield each line that is not blank, parsed, or what is wrong with it."""
+    for number, line in enumerate(bounded_lines(stream), start=1):
+        try:
+            record = parse_line(line if number > 1 else line.removeprefix(_BOM), fields)
+        except LineError as error:
+            yield number, error
+            continue
+        if record is not None:
+            yield number, record
+
+
 def is_wanted(record: Mapping[str, object], query: Query) -> bool:
     """Tell whether every field that the query names has the value it names, as text."""
-    return all(_text(at(record, name)) == value for name, value in query.where)
+    return all(plain(at(record, name)) == value for name, value in query.where)
 
 
 def at(record: Mapping[str, object], name: str) -> object:
@@ -48,12 +63,6 @@ def at(record: Mapping[str, object], name: str) -> object:
     return found
 
 
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else None
-
-
 def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
     """Give the lines of a stream; of one over 1 MiB only the first MAX_LINE + 1 bytes, the rest is passed over."""
     for line in iter(lambda: stream.readline(MAX_LINE + 1), b""):
@@ -63,8 +72,11 @@ def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
             rest = stream.readline(MAX_LINE + 1)
 
 
-def parse_line(line: bytes) -> dict[str, object] | None:
+def parse_line(line: bytes, fields: Collection[str] | None = None) -> dict[str, object] | None:
     """Parse one line strictly; None for a blank one.
+
+    Args:
+        fields: those that may not appear twice; the rest is ignored. None means all, at any depth.
 
     Raises:
         LineError: too long, not UTF-8, not one JSON object (RFC 8259), or a key appears twice in it.
@@ -76,7 +88,7 @@ def parse_line(line: bytes) -> dict[str, object] | None:
         return None
     try:
         text = stripped.decode()
-        record, end = _DECODER.raw_decode(text)
+        record, end = (_STRICT if fields is None else _DECODER).raw_decode(text)
     except LineError:
         raise
     except UnicodeDecodeError:
@@ -85,7 +97,21 @@ def parse_line(line: bytes) -> dict[str, object] | None:
         raise LineError("not JSON") from None
     if type(record) is not dict or end != len(text):
         raise LineError("not one JSON object")
+    if fields is not None and not record.pop(_TWICE, _NONE).isdisjoint(fields):
+        raise LineError("a key appears twice")
     return record
+
+
+_TWICE: Any = object()
+_NONE: frozenset[str] = frozenset()
+
+
+def _table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        names = [name for name, _ in pairs]
+        keys[_TWICE] = {name for name in keys if names.count(name) > 1}
+    return keys
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -99,4 +125,5 @@ def _refuse_constant(_: str) -> NoReturn:
     raise LineError("NaN or Infinity")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_constant=_refuse_constant)

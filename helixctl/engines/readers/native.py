@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from helixctl.core.columns import FIELDS
 from helixctl.core.stats import Inference, error_class
 from helixctl.engines import Query, Subject
 from helixctl.engines.readers import Found, LineError, MismatchError, lines
@@ -27,20 +28,26 @@ _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 def matches(head: bytes) -> bool:
     """Tell whether the first line is an object with `success` and `latency_ms`."""
     try:
-        first = lines.parse_line(head.lstrip().partition(b"\n")[0])
+        first = lines.parse_line(head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0], FIELDS)
     except LineError:
         return False
-    return first is not None and {"success", "latency_ms"} <= set(first)
+    return first is not None and "success" in first and ("latency_ms" in first or "failureReason" not in first)
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
     """Yield each line's inference with its number."""
     named = {name for name, _ in query.where}
-    return lines.read(stream, query, lambda line: inference(line, subject, named))
+    return lines.read(stream, query, lambda line: inference(line, subject, named), FIELDS)
 
 
-def inference(line: Mapping[str, object], subject: Subject, chosen: Collection[str] = ()) -> Inference:
-    """Read one record; unknown fields are ignored, null and absent are the same but for `latency_ms`.
+def inference(
+    line: Mapping[str, object], subject: Subject, chosen: Collection[str] = (), *, is_timed: bool = True
+) -> Inference:
+    """Read one record; unknown fields are ignored, null and absent are the same.
+
+    Args:
+        chosen: fields by which the caller chose the record, so that they may differ from the version.
+        is_timed: a success needs a latency.
 
     Raises:
         MismatchError: it names another model or version.
@@ -54,11 +61,9 @@ def inference(line: Mapping[str, object], subject: Subject, chosen: Collection[s
     success = get("success")
     if success is not True and success is not False:
         raise LineError("success is not true or false")
-    if "latency_ms" not in line:
-        raise LineError("latency_ms is missing")
     latency = _latency(get("latency_ms"))
-    if success and latency is None:
-        raise LineError("latency_ms is null though success is true")
+    if success and latency is None and is_timed:
+        raise LineError("latency_ms is missing though success is true")
     return Inference(
         _instant(get("ts")),
         _region(get("region")),
@@ -103,6 +108,8 @@ def _latency(value: object) -> int | None:
 def _whole(value: object, field: str) -> int | None:
     if value is None or (type(value) is int and 0 <= value <= MAX_WHOLE):
         return value
+    if type(value) is float and 0 <= value <= MAX_WHOLE and value.is_integer():
+        return int(value)
     raise LineError(f"{field} is not a whole number from 0 to {MAX_WHOLE}")
 
 

@@ -1,0 +1,87 @@
+"""Sources that are compressed, told by their first bytes and read as a stream."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from importlib.util import find_spec
+from typing import Any, BinaryIO, cast
+
+from helixctl.errors import Usage
+
+FIRST = 65_536
+"""How many plain bytes a reader holds, and so how many tell the format of a source."""
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_PIECE = 1024
+"""So much of zstd is fed at once: it holds at most about 40 MiB."""
+
+
+def decompressed(stream: BinaryIO) -> io.BufferedReader:
+    """Return a reader of the plain bytes of a stream, which may be compressed by gzip or zstd.
+
+    Raises:
+        Usage: by zstd, which nothing here reads.
+    """
+    raw = io.BufferedReader(cast(Any, _Open(stream)), FIRST)
+    head = raw.peek(4)[:4]
+    if head[:2] == GZIP:
+        return io.BufferedReader(cast(Any, gzip.GzipFile(fileobj=raw)), FIRST)
+    if head == ZSTD:
+        if find_spec("zstandard") is None:
+            raise Usage("a source is compressed by zstd", hint="pip install 'helixctl[zstd]', or decompress it")
+        return io.BufferedReader(_Zstd(raw), FIRST)
+    return raw
+
+
+class _Open(io.RawIOBase):
+    """A stream that stays open when its reader goes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        data = (
+            self._stream.read1(len(into))
+            if isinstance(self._stream, io.BufferedReader)
+            else self._stream.read(len(into))
+        )
+        into[: len(data)] = data
+        return len(data)
+
+
+class _Zstd(io.RawIOBase):
+    """The plain bytes of a stream of zstd frames; an end in the midst of one is an error."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        import zstandard
+
+        self._stream, self._error = stream, zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor(max_window_size=2**27).decompressobj
+        self._frame, self._fed, self._ready = self._new(), b"", b""
+        self._is_open = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        while not self._ready:
+            piece = self._fed or self._stream.read(_PIECE)
+            if not piece and self._is_open:
+                raise EOFError("cut short")
+            if not piece:
+                return 0
+            self._fed = b""
+            try:
+                self._ready = self._frame.decompress(piece)
+            except self._error:
+                raise EOFError("broken") from None
+            self._is_open = not self._frame.eof
+            if not self._is_open:
+                self._fed, self._frame = self._frame.unused_data, self._new()
+        count = min(len(into), len(self._ready))
+        into[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count

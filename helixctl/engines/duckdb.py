@@ -1,0 +1,384 @@
+"""DuckDB: native JSON lines and Parquet, as fast as the machine reads them, in bounded memory.
+
+A column of JSON is read as the text of its value, so that a number in quotes, a fraction of a token or NaN is seen for
+what it is. A file in which every record is plainly sound is reduced here; one in which any is not goes to the python
+engine, which counts and names it: both say the same. Of malformed JSON three things pass here, with the values that
+they plainly have: a comma before a closing bracket, NaN in a field that nobody reads, and a line of more than 1 MiB
+that fits into DuckDB's buffer. Parquet has no other reader: its rows are counted and named here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from operator import add
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from helixctl.core.columns import FIELDS, Expression, compiled
+from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, Row, Stats, table_of
+from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, python
+from helixctl.engines.readers import FIRST, detected
+from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
+from helixctl.errors import Usage
+
+MEMORY = "320MiB"
+"""DuckDB's own limit; the process takes about 150 MiB besides."""
+
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US = 86_400_000_000
+_LIMITS_US = tuple((date(year, 1, 1) - _EPOCH.date()).days * _DAY_US for year in (YEARS[0], YEARS[-1] + 1))
+_INSTANT = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+_REGION = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
+_TEXTS = ("model", "version", "region", "error")
+_MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
+_FAULTS = (
+    *("it names another model", "it names another version", "success is not true or false"),
+    *(f"latency_ms is not a number from 0 to {MAX_WHOLE}", "latency_ms is missing though success is true"),
+    f"ts is not an RFC 3339 time with a zone, from {YEARS[0]} to {YEARS[-1]}",
+    "region is not a name of letters, digits, '.', '_' and '-'",
+    *(f"{name} is not a whole number from 0 to {MAX_WHOLE}" for name in _MEASURES[:2]),
+    f"cost is not a number from 0 to {MAX_COST_USD}",
+    "confidence is not a number from 0 to 1",
+    python.TIMELESS,
+)
+"""Why a row is malformed, by its code - 1, in the order in which the native reader looks."""
+
+
+class Field(NamedTuple):
+    """The SQL of a field's value, and of whether it is NULL or of the right kind.
+
+    `ts` is in microseconds since 1970, and whether it is of the right kind is NULL where it is.
+    """
+
+    value: str
+    sound: str = "true"
+
+
+def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction:
+    """Reduce files by DuckDB, and what it is not for by the python engine.
+
+    Raises:
+        Usage: DuckDB is not installed, a table lacks a column, or is none.
+        NotFound, StorageRefused: a source cannot be read.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise Usage("the duckdb engine is not installed", hint="pip install 'helixctl[duckdb]'") from None
+    total = Reduction(Stats())
+    with TemporaryDirectory(prefix="helixctl-") as spill, duckdb.connect() as connection:
+        settings = {"memory_limit": MEMORY, "temp_directory": spill, "preserve_insertion_order": "false"}
+        for name, value in (settings | {"TimeZone": "UTC"}).items():
+            connection.execute(f"SET {name} = '{value}'")
+        for source in sources:
+            total = total.merge(_reduced(connection, source, subject, query, duckdb.Error))
+    return total
+
+
+def _reduced(connection: Any, source: Source, subject: Subject, query: Query, failure: type[Exception]) -> Reduction:
+    kind = _kind(source, query)
+    try:
+        if kind == "parquet":
+            return _parquet(connection, source, subject, query)
+        found = _native(connection, source, subject, query) if kind == "native" else None
+    except failure as error:
+        if kind == "parquet":
+            raise Usage(f"{source.name!a} is no Parquet that can be read", hint="check the file") from error
+        found = None
+    return found or python.reduce([source], subject, query)
+
+
+def _kind(source: Source, query: Query) -> str | None:
+    if source.stream is not None or any(sign in source.name for sign in "*?["):
+        return None
+    with source.opened() as stream:
+        kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
+    return None if kind == "native" and any(name not in FIELDS for name, _ in query.where) else kind
+
+
+def _native(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction | None:
+    types = ", ".join(f"{name}: '{'VARCHAR' if name == 'ts' else 'JSON'}'" for name in FIELDS)
+    with open(source.name, "rb") as file:
+        packed = _PACKED.get(file.read(2), "none")
+    reading = f"format = 'newline_delimited', columns = {{{types}}}, compression = '{packed}'"
+    texts = ", ".join(name if name == "ts" else f"CAST({name} AS VARCHAR) AS {name}" for name in FIELDS)
+    table = f"(SELECT {texts} FROM read_json($path, {reading}))"
+    chosen = {name for name, _ in query.where}
+    fields = {name: _of_json(name, is_chosen=name in chosen) for name in FIELDS}
+    quoted = replace(subject, model=json.dumps(subject.model), version=json.dumps(subject.version))
+    rows = connection.execute(*_grouped(table, fields, quoted, query, source.name)).fetchall()
+    return None if any(row[0] > 0 for row in rows) else _reduction(rows, subject)
+
+
+def _of_json(name: str, *, is_chosen: bool) -> Field:
+    match name:
+        case "ts":
+            value = (
+                "TRY_CAST(ts AS TIMESTAMP)",
+                "TRY_CAST(ts AS TIMESTAMPTZ)",
+            )  # the one ignores an offset, and is faster
+            at = f"CASE WHEN ts LIKE '%Z' THEN epoch_us({value[0]}) ELSE epoch_us({value[1]}) END"
+            return Field(at, f"regexp_full_match(ts, '{_INSTANT}')")
+        case "success":
+            return Field("(success = 'true')", "coalesce(success IN ('true', 'false'), true)")
+        case "model" | "version" if not is_chosen:
+            return Field(name)  # compared as the text that it is in JSON
+        case "region" | "model" | "version":
+            return Field(f"json_extract_string({name}, '$')", f"({name} IS NULL OR {name} LIKE '\"%')")
+        case "error":
+            text = "json_extract_string(error, '$')"
+            return Field(f"CASE WHEN error LIKE '\"%' OR regexp_full_match(error, '-?[0-9]+') THEN {text} END")
+    return Field(f"TRY_CAST({name} AS DOUBLE)", f"({name} IS NULL OR TRY_CAST({name} AS DOUBLE) IS NOT NULL)")
+
+
+def _parquet(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction:
+    asked = {"path": source.name}
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet($path)", asked).fetchall()
+    types = {row[0]: row[1] for row in described}
+    columns = compiled(query.columns) if query.columns else {name: Expression("column", name) for name in FIELDS}
+    used = [one for expression in columns.values() for one in (expression.column, expression.other) if one]
+    lacking = sorted(set(used if query.columns else ("success", "latency_ms")) - types.keys())
+    if lacking:
+        fact = f"{source.name!a} has no column {', '.join(ascii(name) for name in lacking)}"
+        raise Usage(fact, hint=f"map its columns with --map; it has {', '.join(ascii(name) for name in types)}"[:500])
+    stated = {name: of_table(one, name, types) for name, one in columns.items() if one.column in types}
+    fields = {name: stated.get(name, Field("NULL")) for name in FIELDS}
+    table = "(SELECT * FROM read_parquet($path, file_row_number = true))"
+    rows = connection.execute(*_grouped(table, fields, subject, query, source.name)).fetchall()
+    found, bad = _reduction(rows, subject), sum(row[5] for row in rows if row[0] > 0)
+    if not bad:
+        return found
+    judged = (
+        f"(SELECT file_row_number + 1 AS number, {_state(fields, subject, query, faults=True)} AS state FROM {table})"
+    )
+    given = asked | _parameters(subject, query, judged)
+    named = f"SELECT number, state FROM {judged} WHERE state > 0 ORDER BY 1 LIMIT {MAX_REPORTED}"
+    malformed = tuple(
+        Malformed(source.name, number, _FAULTS[state - 1], state <= 2)
+        for number, state in connection.execute(named, given).fetchall()
+    )
+    counted = f"SELECT count(*) FROM {judged} WHERE state IN (1, 2)"
+    mismatched = connection.execute(counted, given).fetchone()[0]
+    return replace(found, malformed=malformed, malformed_count=bad, mismatched_count=mismatched)
+
+
+def of_table(expression: Expression, field: str, types: Mapping[str, str]) -> Field:
+    """Return the SQL of a field that is made of a table's columns, whose types are known."""
+    name, kind = _quoted(expression.column), _kind_of(types[expression.column])
+    match expression.form:
+        case "empty" | "filled":
+            is_empty = f"({name} IS NULL OR CAST({name} AS VARCHAR) = '')"
+            return Field(is_empty if expression.form == "empty" else f"(NOT {is_empty})")
+        case "equals" | "differs":
+            text = expression.text.replace("'", "''")
+            same = f"coalesce(CAST({name} AS VARCHAR) = '{text}', false)"
+            return Field(same if expression.form == "equals" else f"(NOT {same})")
+        case "not":
+            return Field(f"(NOT {name})") if kind == "bool" else Field("NULL", f"{name} IS NULL")
+        case "times" | "by" if kind == "number":
+            sign = "*" if expression.form == "times" else "/"
+            return Field(f"(CAST({name} AS DOUBLE) {sign} CAST({expression.factor!r} AS DOUBLE))")
+        case "minus":
+            return _difference(name, _quoted(expression.other), kind, _kind_of(types[expression.other]))
+        case "utc" if kind == "naive":
+            return Field(f"epoch_us({name})")
+        case "column":
+            return _plain(name, kind, field)
+    return Field("NULL", f"{name} IS NULL")
+
+
+def _plain(name: str, kind: str, field: str) -> Field:
+    match field, kind:
+        case "ts", "time":
+            return Field(f"epoch_us({name})")
+        case "ts", "text":
+            value = f"epoch_us(TRY_CAST({name} AS TIMESTAMPTZ))"
+            return Field(value, f"regexp_full_match({name}, '{_INSTANT}')")
+        case "success", "bool":
+            return Field(name)
+        case "error", "number":
+            return Field(f"CAST({name} AS VARCHAR)")
+    if kind == ("text" if field in _TEXTS else "number") and field not in ("ts", "success"):
+        return Field(name if field in _TEXTS else f"CAST({name} AS DOUBLE)")
+    return Field("NULL", f"{name} IS NULL" if field != "error" else "true")
+
+
+def _difference(name: str, other: str, kind: str, other_kind: str) -> Field:
+    if kind == other_kind == "number":
+        return Field(f"(CAST({name} AS DOUBLE) - CAST({other} AS DOUBLE))")
+    if kind == other_kind and kind in ("time", "naive"):
+        return Field(f"((epoch_us({name}) - epoch_us({other})) / CAST(1000 AS DOUBLE))")
+    return Field("NULL", f"({name} IS NULL OR {other} IS NULL)")
+
+
+def _kind_of(stated: str) -> str:
+    if stated.removeprefix("U").startswith(_NUMBERS):
+        return "number"
+    kinds = {"BOOLEAN": "bool", "VARCHAR": "text", "TIMESTAMP WITH TIME ZONE": "time"}
+    return kinds.get(stated, "naive" if stated.startswith("TIMESTAMP") else "other")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _state(fields: Mapping[str, Field], subject: Subject, query: Query, *, faults: bool = False) -> str:
+    """Return the SQL of what becomes of a row: 0 for one that counts, -1 for one left out, more for one that is malformed.
+
+    Args:
+        faults: say which of _FAULTS it is, from 1 on; costs more.
+    """
+    ts, chosen = fields["ts"].value, {name for name, _ in query.where}
+    whens = [
+        f"WHEN {fields[name].value} IS NULL OR CAST({fields[name].value} AS VARCHAR) <> $where{at} THEN -1"
+        for at, (name, _) in enumerate(query.where)
+    ]
+    claims = [_claim(fields, name, claim) for name, claim in _claims(chosen)]
+    if faults:
+        whens += [f"WHEN NOT ({claim}) THEN {code}" for code, claim in enumerate(claims, 1) if claim]
+    else:
+        whens.append(f"WHEN NOT ({' AND '.join(filter(None, claims))}) THEN 1")
+    if query.since or query.until:
+        whens.append(f"WHEN {ts} IS NULL THEN {len(_FAULTS)}")
+    whens += [f"WHEN {ts} < {micros(query.since)} THEN -1"] if query.since else []
+    whens += [f"WHEN {ts} >= {micros(query.until)} THEN -1"] if query.until else []
+    return f"CASE {' '.join(whens)} ELSE 0 END"
+
+
+def _claim(fields: Mapping[str, Field], name: str, claim: str) -> str:
+    value, sound = fields[name]
+    if name == "success":
+        return f"{sound} AND {value} IS NOT NULL"
+    if claim == "missing":
+        return f"({value} IS NOT NULL OR NOT {fields['success'].value})"
+    if value == "NULL":
+        return "" if sound == "true" else sound
+    if name == "ts" and sound != "true":
+        return f"coalesce({sound} AND {claim.format(value)}, {sound} IS NULL)"
+    return f"({sound} AND coalesce({claim.format(value)}, {value} IS NULL))"
+
+
+def _claims(chosen: set[str]) -> Iterator[tuple[str, str]]:
+    yield "model", "true" if "model" in chosen else "{} = $model"
+    yield "version", "true" if "version" in chosen else "{} = $version"
+    yield "success", "true"
+    yield "latency_ms", f"{{}} BETWEEN 0 AND {MAX_WHOLE}"
+    yield "latency_ms", "missing"
+    yield "ts", f"{{0}} >= {_LIMITS_US[0]} AND {{0}} < {_LIMITS_US[1]}"
+    yield "region", f"regexp_full_match({{}}, '{_REGION.replace('{', '{{').replace('}', '}}')}')"
+    yield "input_tokens", f"{{0}} BETWEEN 0 AND {MAX_WHOLE} AND {{0}} = floor({{0}})"
+    yield "output_tokens", f"{{0}} BETWEEN 0 AND {MAX_WHOLE} AND {{0}} = floor({{0}})"
+    yield "cost", f"{{}} BETWEEN 0 AND {MAX_COST_USD}"
+    yield "confidence", "{} BETWEEN 0 AND 1"
+
+
+def micros(at: datetime) -> int:
+    """Return the microseconds from 1970 to a time."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _parameters(subject: Subject, query: Query, sql: str) -> dict[str, str]:
+    stated = {"model": subject.model, "version": subject.version}
+    stated |= {f"where{at}": value for at, (_, value) in enumerate(query.where)}
+    return {name: value for name, value in stated.items() if f"${name}" in sql}
+
+
+def _layered(table: str, fields: Mapping[str, Field]) -> tuple[str, dict[str, Field]]:
+    """Return a table that has each value, and whether it is sound, as a column; computed once, used often."""
+    values = [f"{one.value} AS v_{name}" for name, one in fields.items() if one.value != "NULL"]
+    sound = [f"{one.sound} AS s_{name}" for name, one in fields.items() if one.sound != "true"]
+    known = {
+        name: Field(
+            one.value if one.value == "NULL" else f"v_{name}", one.sound if one.sound == "true" else f"s_{name}"
+        )
+        for name, one in fields.items()
+    }
+    return f"(SELECT {', '.join(values + sound)} FROM {table})", known
+
+
+def _grouped(
+    table: str, fields: Mapping[str, Field], subject: Subject, query: Query, path: str
+) -> tuple[str, dict[str, str]]:
+    """Return the query for the table of statistics, and its parameters."""
+    table, fields = _layered(table, fields)
+    scaled = "TRY_CAST(floor({} * CAST({} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT)"
+    values = {
+        "state": _state(fields, subject, query),
+        "us": fields["ts"].value,
+        "region": f"coalesce({fields['region'].value}, '')",
+        "failed": f"NOT {fields['success'].value}",
+        "latency": f"TRY_CAST(ceil({fields['latency_ms'].value}) AS BIGINT)",
+        "class": _class_of(fields),
+        "input_tokens": f"TRY_CAST({fields['input_tokens'].value} AS BIGINT)",
+        "output_tokens": f"TRY_CAST({fields['output_tokens'].value} AS BIGINT)",
+        "cost": scaled.format(fields["cost"].value, 10**9),
+        "confidence": scaled.format(fields["confidence"].value, 10**6),
+    }
+    inner = f"SELECT {', '.join(f'{sql} AS {_quoted(name)}' for name, sql in values.items())} FROM {table}"
+    priced = _priced(subject)
+    if priced:
+        inner = f"SELECT * REPLACE (CASE WHEN cost IS NULL THEN {priced} ELSE cost END AS cost) FROM ({inner})"
+    sums = ", ".join(f"count({name}), sum({name}), sum(CAST({name} AS HUGEINT) * {name})" for name in _MEASURES)
+    keys = {
+        "region": "state = 0",
+        f"us // {_DAY_US}": "state = 0",
+        "latency": "state = 0 AND NOT failed",
+        '"class"': "state = 0 AND failed",
+    }
+    key = ", ".join(f"CASE WHEN {known} THEN {sql} END" for sql, known in keys.items())
+    outer = f"SELECT state, {key}, count(*), max(us), {sums} FROM ({inner}) GROUP BY ALL"
+    return outer, {"path": path} | _parameters(subject, query, outer)
+
+
+def _class_of(fields: Mapping[str, Field]) -> str:
+    error = f"lower(left({fields['error'].value}, 500))"
+    whens = [
+        f"WHEN regexp_matches({error}, '{pattern.pattern}') THEN {ERROR_CLASSES.index(name)}"
+        for name, pattern in ERROR_PATTERNS
+    ]
+    is_told = f"NOT {fields['success'].value} AND {fields['error'].value} IS NOT NULL"
+    return f"CASE WHEN {is_told} THEN CASE {' '.join(whens)} END END"
+
+
+def _priced(subject: Subject) -> str | None:
+    """Return the SQL of a record's cost in nano-USD by the version's prices; None where there are none."""
+    sides = dict(zip(_MEASURES[:2], (subject.input_per_mtok, subject.output_per_mtok), strict=True))
+    known = {name: side.as_integer_ratio() for name, side in sides.items() if side is not None}
+    if not known:
+        return None
+    unit = math.prod(bottom for _, bottom in known.values())
+    total = " + ".join(
+        f"coalesce({name}, 0) * CAST({top * unit // bottom} AS HUGEINT)" for name, (top, bottom) in known.items()
+    )
+    stated = [f"{name} IS NOT NULL" if name in known else f"coalesce({name}, 0) = 0" for name in sides]
+    return f"CASE WHEN {' AND '.join(stated)} THEN TRY_CAST((2000 * ({total}) + {unit}) // {2 * unit} AS BIGINT) END"
+
+
+def _reduction(rows: Sequence[Any], subject: Subject) -> Reduction:
+    cells: dict[tuple[str, str, int | None], tuple[int, ...]] = {}
+    windows = {
+        day: "" if day is None else (_EPOCH + timedelta(days=day)).date().isoformat()
+        for day in {row[2] for row in rows}
+    }
+    newest = max((row[6] for row in rows if row[0] == 0 and row[6] is not None), default=None)
+    for state, region, day, latency, error, count, _, *sums in rows:
+        if state:
+            continue
+        failures = (0,) * (1 + len(ERROR_CLASSES)) if latency is not None else _failures(error, count)
+        key = region, windows[day], latency
+        own = (count, *failures, *[value or 0 for value in sums])
+        cells[key] = tuple(map(add, cells[key], own)) if key in cells else own
+    table = (Row(subject.model, subject.version, *key, found) for key, found in cells.items())
+    latest = None if newest is None else _EPOCH + timedelta(microseconds=newest)
+    return Reduction(table_of(table, latest), skipped=sum(row[5] for row in rows if row[0] < 0))
+
+
+def _failures(error: int | None, count: int) -> tuple[int, ...]:
+    own = ERROR_CLASSES.index("other") if error is None else error
+    return (count, *(count if place == own else 0 for place in range(len(ERROR_CLASSES))))

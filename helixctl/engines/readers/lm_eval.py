@@ -1,0 +1,56 @@
+"""lm-eval: the aggregated results of a run, which are scores and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from helixctl.core.stats import Score, score
+from helixctl.engines import Query, Subject
+from helixctl.engines.readers import Found, LineError, documents, lines
+
+
+def matches(head: bytes) -> bool:
+    """Tell it by its results, which name a metric and a filter."""
+    return documents.has(head, "results") and b'"alias"' in head and b"_stderr," in head
+
+
+def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
+    """Yield the scores of each task, named `task.metric`, and `.filter` where there is one."""
+    try:
+        found = documents.load(stream)
+        results = lines.at(found, "results") if isinstance(found, dict) else None
+        if not isinstance(found, dict) or not isinstance(results, dict):
+            raise LineError("no results of lm-eval")
+    except LineError as error:
+        yield 1, error
+        return
+    for place, (task, metrics) in enumerate(results.items(), 1):
+        counts = (found.get("n-samples") or {}).get(task) or {}
+        try:
+            yield from ((place, one) for one in _scores(task, metrics, counts.get("effective")))
+        except LineError as error:
+            yield place, error
+
+
+def _scores(task: str, metrics: Any, n: object) -> Iterator[Score]:
+    if not isinstance(metrics, Mapping):
+        raise LineError("a task whose results are no object")
+    for key, value in metrics.items():
+        metric, comma, filtered = key.partition(",")
+        if not comma or metric.endswith("_stderr"):
+            continue
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise LineError("n-samples does not say how many samples a task has")
+        name = ".".join(filter(None, (task, metric, "" if filtered == "none" else filtered)))
+        yield _spread(score(name, value), n, metrics.get(f"{metric}_stderr,{filtered}"))
+
+
+def _spread(one: Score, n: int, stderr: object) -> Score:
+    """Return a mean as a score of n samples, with the spread that its standard error stands for."""
+    total = one.total * n
+    if not isinstance(stderr, int | float) or isinstance(stderr, bool) or not math.isfinite(stderr) or n < 2:
+        return Score(one.name, n, total, None)
+    squares = (n - 1) * n * (stderr * 10**6) ** 2 + total * total / n
+    return Score(one.name, n, total, max(round(squares), -(-total * total // n)))

@@ -1,0 +1,106 @@
+"""Tables that somebody else laid out, CSV or JSON, by a map of their columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+from helixctl.core.columns import Expression, compiled, plain, valued
+from helixctl.core.stats import Inference
+from helixctl.engines import Query, Subject
+from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers.native import inference
+from helixctl.errors import Usage
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_TEXTS = ("ts", "model", "version", "region", "error")
+
+
+def matches(head: bytes) -> bool:
+    """Never: only a column map tells what a table means."""
+    return False
+
+
+def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
+    """Yield the inference of each row.
+
+    Raises:
+        Usage: there is no column map, or it names a column that no row has.
+    """
+    if not query.columns:
+        raise Usage("a table needs a column map", hint="--map latency_ms='seconds * 1000' --map success='status == ok'")
+    columns, chosen, seen = compiled(query.columns), documents.chosen_by(query), set[str]()
+    is_json = query.format == "json" or (query.format is None and _is_json(stream))
+    for place, row in documents.each(stream) if is_json else _cells(stream):
+        if isinstance(row, LineError):
+            yield place, row
+            continue
+        seen.update(name for one in columns.values() for name in (one.column, one.other) if _has(row, name))
+        try:
+            yield place, _inference(row, columns, subject, chosen) if lines.is_wanted(row, query) else Skipped()
+        except LineError as error:
+            yield place, error
+        if place == 1:
+            _refuse_unknown(columns, seen, row)
+
+
+def _refuse_unknown(columns: Mapping[str, Expression], seen: set[str], row: Mapping[str, object]) -> None:
+    lacking = sorted({one.column for one in columns.values() if one.form not in ("empty", "filled")} - seen)
+    if lacking and not seen & {columns[name].column for name in ("success",) if name in columns}:
+        has = ", ".join(ascii(name) for name in row)[:300]
+        raise Usage(f"no column {', '.join(ascii(name) for name in lacking)}", hint=f"the first row has {has}")
+
+
+def _has(row: Mapping[str, object], name: str) -> bool:
+    return bool(name) and (name in row or lines.at(row, name) is not None)
+
+
+def _is_json(stream: BinaryIO) -> bool:
+    head: bytes = stream.peek(64)  # type: ignore[attr-defined]  # sources are buffered readers
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+
+
+def _inference(
+    row: Mapping[str, object], columns: Mapping[str, Expression], subject: Subject, chosen: set[str]
+) -> Inference:
+    fields: dict[str, object] = {}
+    for field, expression in columns.items():
+        try:
+            value = valued(expression, lambda name: lines.at(row, name))
+        except ValueError as error:
+            raise LineError(f"{field}: its column is {error}") from None
+        fields[field] = plain(value) if field in _TEXTS and expression.form != "utc" else value
+    if fields.get("success") is False:
+        fields["latency_ms"] = None
+    return inference(documents.stated(**fields), subject, {name for name in columns if columns[name].column in chosen})
+
+
+def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
+    """Yield each row of CSV by its header; cells that are numbers, true, false or empty are read as that."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    rows = csv.reader(text, strict=True)
+    header: list[str] = []
+    place = 0
+    try:
+        for place, row in enumerate(rows):
+            if place == 0:
+                header = row
+            elif row and len(row) != len(header):
+                yield place, LineError(f"{len(row)} cells, and the header has {len(header)}")
+            elif row:
+                yield place, dict(zip(header, map(_value, row), strict=True))
+    except UnicodeDecodeError:
+        yield place + 1, LineError("not UTF-8 from here on")
+    except csv.Error:
+        yield place + 1, LineError("not CSV from here on")
+    finally:
+        text.detach()
+
+
+def _value(cell: str) -> object:
+    if _NUMBER.fullmatch(cell):
+        return float(cell) if any(sign in cell for sign in ".eE") else int(cell) if len(cell) < 20 else float(cell)
+    return {"": None, "true": True, "True": True, "false": False, "False": False}.get(cell, cell)

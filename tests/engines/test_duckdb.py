@@ -1,0 +1,181 @@
+"""One answer from both engines, whatever the input."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helixctl.engines import Query, Source, Subject, duckdb, engine, python
+from helixctl.errors import Usage
+
+library = pytest.importorskip("duckdb")
+
+SUBJECT = Subject("acme/m", "1.0.0")
+PRICED = Subject("acme/m", "1.0.0", Decimal("2.5"), Decimal("10.00"))
+HALF_PRICED = Subject("acme/m", "1.0.0", Decimal("0.000123"))
+GOOD = {"ts": "2026-11-22T10:15:00.123Z", "success": True, "latency_ms": 812.5, "input_tokens": 100, "output_tokens": 7}
+ODD = [
+    *({"success": value} for value in (None, 1, "true", "false", [True])),
+    *({"latency_ms": value} for value in (None, "5", -1, 0, -0.0, 1e12, 1e12 + 1, 1e300, True, [5], 0.1, 10.0)),
+    *({"input_tokens": value} for value in (None, "5", 1.7, 10.0, 10**12, 10**13, 10**30, -1, False)),
+    *({"cost": value} for value in (0, 0.0025, 5e-10, 4.99e-10, "0.1", -1, 10**6, 1e6 + 1, 0.1 + 0.2, None, 1)),
+    *({"confidence": value} for value in (0, 1, 0.95, 1.01, "1", 0.0000005, None)),
+    *({"model": value} for value in ("acme/m", "other", 5, None, "acme\\/m")),
+    *({"version": value} for value in ("1.0.0", "2.0.0", 1.0, None)),
+    *({"region": value} for value in ("eu", "", "e u", "eu-west.1", 5, None, "x" * 65)),
+    *(
+        {"error": value, "success": False}
+        for value in (429, "HTTP 503 x", "TIMEOUT", "429é", 429.0, {"a": 429}, None, True, "")
+    ),
+    *(
+        {"ts": value}
+        for value in (
+            *(None, 5, "2026-11-22T10:15:00", "2026-11-22T10:15:00+01:00", "2026-11-22 10:15:00-05:30"),
+            *("2026-11-22T24:00:00Z", "2026-11-22T10:15:60Z", "2026-11-22t10:15:00z", "2026-11-22T10:15:00+0100"),
+            *(
+                "2026-1-1T10:15:00.000Z",
+                "2026-11-22T10:15:00.Z",
+                "2026-11-22T10:15:00.1234567Z",
+                "1999-12-31T23:59:59Z",
+            ),
+            *("2200-01-01T00:00:00Z", "2199-12-31T23:59:59-01:00", "2026-02-30T10:00:00Z", "2026-11-22T10:15:00+25:00"),
+            *("2026-11-22T23:59:59.999999999Z", "2000-01-01T00:30:00+01:00"),
+        )
+    ),
+]
+BAD_LINES = [
+    *(b"", b"  ", b"x", b"7", b"null", b"[1]", b'{"success":true', b'{"success":true,"latency_ms":NaN}', b"\xff"),
+    *(b'{"success":true,"latency_ms":1,"latency_ms":2}', b'{"success":true,"latency_ms":01}', b"{'success':true}"),
+    b'{"success":true,"latency_ms":1,"x":2,"x":3}',
+    b'{"succe\\u0073s":true,"latency_ms":2}',
+    b'{"success":true,"latency_ms":2}{"success":true,"latency_ms":3}',
+    b'{"success":true,"latency_ms":1e400}',
+]
+
+
+def same(path: Path, subject: Subject = SUBJECT, query: Query = Query("native")) -> Any:  # noqa: B008 - a value
+    one, other = (module.reduce([Source(str(path))], subject, query) for module in (python, duckdb))
+    assert one.stats.digest() == other.stats.digest()
+    assert one == other
+    return one
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, PRICED, HALF_PRICED])
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_one_odd_record_gives_the_same_from_both(tmp_path: Path, odd: dict[str, Any], subject: Subject) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(f"{json.dumps(GOOD)}\n{json.dumps(GOOD | odd)}\n")
+    same(path, subject)
+
+
+@pytest.mark.parametrize("raw", BAD_LINES)
+def test_a_bad_line_gives_the_same_from_both(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(json.dumps(GOOD).encode() + b"\n" + raw + b"\n" + json.dumps(GOOD).encode())
+    same(path)
+
+
+def made(order: random.Random, size: int) -> list[dict[str, Any]]:
+    rows = []
+    for _ in range(size):
+        row: dict[str, Any] = {"success": order.random() > 0.1, "latency_ms": round(order.lognormvariate(6, 1), 3)}
+        row["ts"] = f"2026-11-{order.randint(1, 28):02}T{order.randint(0, 23):02}:00:00.{order.randint(0, 999999):06}Z"
+        row |= {"region": order.choice(["eu", "us"])} if order.random() < 0.5 else {}
+        row |= {"input_tokens": order.randint(0, 9000)} if order.random() < 0.9 else {}
+        row |= {"output_tokens": order.randint(0, 900)} if order.random() < 0.9 else {}
+        row |= {"cost": order.random() / 50} if order.random() < 0.5 else {}
+        row |= {"confidence": order.random()} if order.random() < 0.9 else {}
+        row |= {"error": order.choice(["timeout", "HTTP 429", "HTTP 400", "what"])} if not row["success"] else {}
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("subject", [SUBJECT, PRICED, HALF_PRICED])
+def test_many_records_give_the_same_to_the_byte(tmp_path: Path, seed: int, subject: Subject) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    rows = made(random.Random(seed), 3000)
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    bounds = Query(since=datetime(2026, 11, 5, tzinfo=UTC), until=datetime(2026, 11, 20, 12, tzinfo=UTC))
+    assert same(path, subject).stats.totals().requests == 3000
+    assert 0 < same(path, subject, bounds).skipped < 3000
+    assert same(path, subject, Query(where=(("region", "eu"),))).skipped > 0
+
+
+def test_a_cut_archive_is_told_by_both_alike(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(GOOD).encode() * 999)[:-9])
+    assert same(path).malformed_count
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in made(random.Random(1), 2000)))
+    types = "ts: 'TIMESTAMPTZ', region: 'VARCHAR', success: 'BOOLEAN', latency_ms: 'DOUBLE', input_tokens: 'BIGINT',"
+    types += "output_tokens: 'BIGINT', cost: 'DOUBLE', confidence: 'DOUBLE', error: 'VARCHAR'"
+    made_by = (
+        f"COPY (SELECT * FROM read_json('{path}', columns = {{{types}}})) TO '{tmp_path}/in.parquet' (FORMAT parquet)"
+    )
+    library.sql(made_by)
+    return path
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, PRICED])
+def test_parquet_gives_the_same_as_the_lines_it_was_made_from(table: Path, subject: Subject) -> None:
+    lines = python.reduce([Source(str(table))], subject)
+    assert duckdb.reduce([Source(str(table.with_suffix(".parquet")))], subject) == lines
+
+
+def test_parquet_is_read_by_a_column_map(table: Path) -> None:
+    columns = {"latency_ms": "latency_ms / 2", "success": "success", "ts": "ts", "input_tokens": "output_tokens"}
+    lines = python.reduce([Source(str(table))], SUBJECT, Query("json", columns))
+    assert (
+        duckdb.reduce([Source(str(table.with_suffix(".parquet")))], SUBJECT, Query(columns=columns)).stats
+        == lines.stats
+    )
+
+
+def test_rows_of_parquet_that_are_wrong_are_counted_and_named_by_number(tmp_path: Path) -> None:
+    rows = "(true, 5.0::DOUBLE, 1.0), (true, NULL, 1.0), (NULL, 5.0, 1.0), (true, -1.0, 1.0), (true, 'nan'::DOUBLE, 1.0), (false, NULL, 1.7)"
+    library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(success, latency_ms, input_tokens)) TO '{tmp_path}/x.parquet'")
+    found = duckdb.reduce([Source(str(tmp_path / "x.parquet"))], SUBJECT)
+    assert (found.stats.totals().requests, found.malformed_count) == (1, 5)
+    assert [(bad.line, bad.why.split()[0]) for bad in found.malformed] == [
+        (2, "latency_ms"),
+        (3, "success"),
+        (4, "latency_ms"),
+        (5, "latency_ms"),
+        (6, "input_tokens"),
+    ]
+
+
+def test_parquet_without_the_columns_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    library.sql(f"COPY (SELECT 1 AS a) TO '{tmp_path}/x.parquet'")
+    (tmp_path / "y.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(Usage, match="no column 'latency_ms', 'success'"):
+        duckdb.reduce([Source(str(tmp_path / "x.parquet"))], SUBJECT)
+    with pytest.raises(Usage, match="no Parquet"):
+        duckdb.reduce([Source(str(tmp_path / "y.parquet"))], SUBJECT)
+
+
+def test_large_files_and_parquet_go_to_duckdb_and_the_rest_to_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helixctl import engines
+
+    (tmp_path / "small").write_bytes(b"x")
+    (tmp_path / "large").write_bytes(b"x" * (engines.MANY_BYTES + 1))
+    suits = engines._suitable
+    assert suits([Source(str(tmp_path / "small"))], Query()) == "python"
+    assert suits([Source(str(tmp_path / "large"))], Query()) == "duckdb"
+    assert suits([Source("x.parquet")], Query()) == "duckdb"
+    assert suits([Source(str(tmp_path / "large"))], Query("langfuse")) == "python"
+    assert engine("duckdb") is duckdb.reduce
