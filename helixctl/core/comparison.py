@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from helixctl.core import judge
 from helixctl.core import statistics as st
-from helixctl.core.judge import MEANS
-from helixctl.core.stats import Moments, Stats, Totals
+from helixctl.core.judge import MEANS, Evaluation
+from helixctl.core.stats import Score, Stats, Totals
+from helixctl.errors import Usage
 
+ALPHA = 0.05
+"""The chance that the interval of one metric misses, over all looks together."""
 DECISIVE = ("error_rate", "slow_share", "p_slower")
-"""Without an answer on each of these there is none as a whole."""
+"""Without an answer on each of these, and on what a margin is stated for, there is none as a whole."""
 RELATIVE = ("cost_per_request", "avg_input_tokens", "avg_output_tokens")
 """Their margins are shares of the baseline's mean."""
+SCORES = "scores."
+_LOOK = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 
 
 class Verdict(StrEnum):
@@ -26,10 +35,50 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Look(NamedTuple):
+    """Which of the planned looks at growing data this is; each spends its part of alpha.
+
+    Source: Bonferroni (1936), by way of Dunn (1961).
+    """
+
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Look:
+        """Return the look that a text such as `2/4` names.
+
+        Raises:
+            Usage: it names none.
+        """
+        found = _LOOK.fullmatch(text)
+        if not found or int(found[1]) > int(found[2]):
+            raise Usage(
+                f"{text[:20]!a} is no look", hint="write 2/4 for the second of four planned looks, of 999 at most"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    @property
+    def alpha(self) -> float:
+        """The chance that an interval misses at this look."""
+        return ALPHA / self.of
+
+    @property
+    def z(self) -> float:
+        """The normal quantile of the intervals at this look."""
+        return st.two_sided_z(self.alpha) if self.of > 1 else st.Z_95_TWO_SIDED
+
+
+ONLY = Look()
+"""One look at all the data."""
+
+
 class Margins(NamedTuple):
     """How much worse a candidate may be, by metric: 0.01 is one more error in a hundred requests.
 
-    Of rates, of `p_slower` (around 0.5) and of confidence a difference; of cost and tokens a share of the baseline's mean.
+    Of rates, of `p_slower` (around 0.5), of confidence and of scores a difference; of cost and tokens a share of the
+    baseline's mean. `score` is of every score that `scores` does not name. What `stated` names somebody asked for:
+    without an answer on it there is none as a whole.
     """
 
     error_rate: float = 0.01
@@ -39,10 +88,42 @@ class Margins(NamedTuple):
     avg_input_tokens: float = 0.10
     avg_output_tokens: float = 0.10
     cost_per_request: float = 0.10
+    score: float = 0.02
+    scores: Mapping[str, float] = MappingProxyType({})
+    lower_is_better: frozenset[str] = frozenset()
+    stated: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, stated: Mapping[str, Any], lower_is_better: tuple[str, ...] = ()) -> Margins:
+        """Return the margins that a table of `settings.MARGINS` states, with the defaults of the rest.
+
+        Args:
+            lower_is_better: names of scores.
+        """
+        scores = {name: float(value) for name, value in stated.get("scores", {}).items()}
+        given: dict[str, Any] = {name: float(value) for name, value in stated.items() if name != "scores"}
+        asked = frozenset((*given, *(SCORES + name for name in scores)))
+        return cls(**given)._replace(scores=scores, lower_is_better=frozenset(lower_is_better), stated=asked)
+
+    def margin(self, metric: str) -> float:
+        """The margin of a metric."""
+        if metric.startswith(SCORES):
+            return self.scores.get(metric.removeprefix(SCORES), self.score)
+        return float(getattr(self, metric))
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Tell which way a metric improves."""
+        is_score = metric.startswith(SCORES)
+        return metric == "avg_confidence" or (is_score and metric.removeprefix(SCORES) not in self.lower_is_better)
+
+    def is_decisive(self, metric: str) -> bool:
+        """Tell whether there is no answer as a whole without one on this metric."""
+        is_score = metric.startswith(SCORES) and "score" in self.stated
+        return metric in DECISIVE or metric in self.stated or is_score
 
 
 class Delta(NamedTuple):
-    """One metric: `delta` is candidate - baseline, `ci_low` and `ci_high` its 95% interval, `margin` in the same unit.
+    """One metric: `delta` is candidate - baseline, `ci_low` and `ci_high` its interval, `margin` in the same unit.
 
     None is what cannot be told. `effect` is free of units and 0 for no difference: Cohen's h of rates, Cliff's delta of
     `p_slower`, Cohen's d of means.
@@ -62,38 +143,61 @@ class Delta(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The verdict as a whole, and each metric; means that neither side carries are absent."""
+    """The verdict as a whole, and each metric; means that neither side carries are absent, unless a margin is stated."""
 
     verdict: Verdict
     deltas: tuple[Delta, ...]
+    margins: Margins
+    look: Look
 
 
-def compare(candidate: Stats, baseline: Stats, margins: Margins) -> Comparison:
+def compare(candidate: Stats, baseline: Stats, margins: Margins, look: Look = ONLY) -> Comparison:
     """Compare two tables. No data never passes: without requests that succeeded on both sides nothing is decided.
 
     Source: non-inferiority by an interval, Piaggio et al. (2012), CONSORT extension, figure 1.
     """
-    new, old = candidate.totals(), baseline.totals()
-    found = [_rate("error_rate", new.failures, new.requests, old.failures, old.requests), _slow_share(new, old)]
-    found += [_p_slower(new.latencies, old.latencies), *_means(new, old)]
-    deltas = tuple(_judged(one, getattr(margins, one.metric)) for one in found)
+    new, old, z = candidate.totals(), baseline.totals(), look.z
+    failed = ((side.failures, side.requests) for side in (new, old))
+    found = [_rate("error_rate", failed, z), _slow_share(new, old, z), _p_slower(new.latencies, old.latencies, z)]
+    found += [_mean(one, z) for one in (*_measures(new, old, margins), *_scores(candidate, baseline, margins))]
+    return _answered(tuple(_judged(one, margins) for one in found), margins, look)
+
+
+def agreed(one: Comparison, other: Comparison) -> Comparison:
+    """Return the first of two comparisons of the same versions, undecided in each metric on which they disagree."""
+    verdicts = {each.metric: each.verdict for each in other.deltas}
+    kept = (
+        each if verdicts.get(each.metric) is each.verdict else each._replace(verdict=Verdict.UNDECIDED)
+        for each in one.deltas
+    )
+    return _answered(tuple(kept), one.margins, one.look)
+
+
+def _answered(deltas: tuple[Delta, ...], margins: Margins, look: Look) -> Comparison:
     verdicts = {one.verdict for one in deltas}
     overall = Verdict.BETTER if Verdict.BETTER in verdicts and Verdict.UNDECIDED not in verdicts else Verdict.EQUIVALENT
-    if any(one.verdict is Verdict.UNDECIDED for one in deltas if one.metric in DECISIVE):
+    if any(one.verdict is Verdict.UNDECIDED for one in deltas if margins.is_decisive(one.metric)):
         overall = Verdict.UNDECIDED
-    return Comparison(Verdict.WORSE if Verdict.WORSE in verdicts else overall, deltas)
+    return Comparison(Verdict.WORSE if Verdict.WORSE in verdicts else overall, deltas, margins, look)
 
 
-def _judged(one: Delta, margin: float) -> Delta:
+def _judged(one: Delta, margins: Margins) -> Delta:
     scale = 1.0 if one.metric not in RELATIVE else one.baseline
-    one = one._replace(margin=None if scale is None else margin * scale)
-    if one.ci_low is None or one.ci_high is None or one.margin is None:
+    one = one._replace(margin=None if scale is None else margins.margin(one.metric) * scale)
+    span = _span(one, margins)
+    if span is None or one.margin is None:
         return one
-    low, high = (-one.ci_high, -one.ci_low) if one.metric == "avg_confidence" else (one.ci_low, one.ci_high)
-    if low > one.margin:
+    if span[0] > one.margin:
         return one._replace(verdict=Verdict.WORSE)
-    within = Verdict.EQUIVALENT if high <= one.margin else Verdict.UNDECIDED
-    return one._replace(verdict=Verdict.BETTER if high < 0 else within)
+    within = Verdict.EQUIVALENT if span[1] <= one.margin else Verdict.UNDECIDED
+    return one._replace(verdict=Verdict.BETTER if span[1] < 0 else within)
+
+
+def _span(one: Delta, margins: Margins) -> tuple[float, float] | None:
+    """Return the interval turned so that more is worse."""
+    if one.ci_low is None or one.ci_high is None:
+        return None
+    return (-one.ci_high, -one.ci_low) if margins.higher_is_better(one.metric) else (one.ci_low, one.ci_high)
 
 
 def _measured(metric: str, baseline: float | None, candidate: float | None, n_baseline: int, n_candidate: int) -> Delta:
@@ -102,48 +206,110 @@ def _measured(metric: str, baseline: float | None, candidate: float | None, n_ba
     return Delta(metric, baseline, candidate, delta, *rest)
 
 
-def _rate(metric: str, k: int, n: int, k_baseline: int, n_baseline: int) -> Delta:
-    p, q = k / n if n else None, k_baseline / n_baseline if n_baseline else None
-    one = _measured(metric, q, p, n_baseline, n)
+def _rate(metric: str, sides: Iterable[tuple[int, int]], z: float) -> Delta:
+    new, old = sides
+    p, q = (k / n if n else None for k, n in (new, old))
+    one = _measured(metric, q, p, old[1], new[1])
     if p is None or q is None:
         return one
-    low, high = st.newcombe_interval(k, n, k_baseline, n_baseline)
+    low, high = st.newcombe_interval(*new, *old, z)
     return one._replace(ci_low=low, ci_high=high, effect=2 * (math.asin(math.sqrt(p)) - math.asin(math.sqrt(q))))
 
 
-def _slow_share(new: Totals, old: Totals) -> Delta:
-    counts = [sum(count for _, count in side.latencies) for side in (new, old)]
+def _slow_share(new: Totals, old: Totals, z: float) -> Delta:
     limit = st.nearest_rank(old.latencies, 95, 100)
     if limit is None:
-        return _measured("slow_share", None, None, 0, counts[0])
-    slow = [sum(count for value, count in side.latencies if value > limit) for side in (new, old)]
-    return _rate("slow_share", slow[0], counts[0], slow[1], counts[1])
+        return _measured("slow_share", None, None, 0, new.timed)
+    slow = ((sum(count for value, count in side.latencies if value > limit), side.timed) for side in (new, old))
+    return _rate("slow_share", slow, z)
 
 
-def _p_slower(new: st.Histogram, old: st.Histogram) -> Delta:
+def _p_slower(new: st.Histogram, old: st.Histogram, z: float) -> Delta:
     n, n_baseline = (sum(count for _, count in side) for side in (new, old))
     if not n or not n_baseline:
         return _measured("p_slower", 0.5, None, n_baseline, n)
     share = st.share_of_wins(new, old)
-    low, high = st.share_interval(share, n, n_baseline)
+    low, high = st.share_interval(share, n, n_baseline, z)
     one = _measured("p_slower", 0.5, share, n_baseline, n)
     return one._replace(ci_low=low - 0.5, ci_high=high - 0.5, effect=2 * share - 1)
 
 
-def _means(new: Totals, old: Totals) -> Iterator[Delta]:
+class _Sides(NamedTuple):
+    """A metric, its units in one, the sums of the candidate and of the baseline, and whether both know their squares."""
+
+    metric: str
+    unit: int
+    new: st.Sums
+    old: st.Sums
+    known: bool = True
+
+
+def _measures(new: Totals, old: Totals, margins: Margins) -> Iterator[_Sides]:
     for metric, (measure, unit, _) in MEANS.items():
         a, b = new.measures[measure], old.measures[measure]
-        q, p = (side.total / side.n / unit if side.n else None for side in (b, a))
-        one = _measured(metric, q, p, b.n, a.n)
-        if one.delta is not None and min(a.n, b.n) >= st.SMALLEST_NORMAL_N:
-            variances = [_variance(side) / unit**2 for side in (a, b)]
-            half = st.Z_95_TWO_SIDED * math.sqrt(variances[0] / a.n + variances[1] / b.n)
-            spread = math.sqrt(sum(variances) / 2)
-            effect = one.delta / spread if spread else None
-            one = one._replace(ci_low=one.delta - half, ci_high=one.delta + half, effect=effect)
-        if a.n or b.n:
-            yield one
+        if metric in Margins._fields and (a.n or b.n or metric in margins.stated):
+            yield _Sides(metric, unit, a, b)
 
 
-def _variance(of: Moments) -> float:
-    return (of.n * of.squares - of.total * of.total) / (of.n * (of.n - 1))
+def _scores(new: Stats, old: Stats, margins: Margins) -> Iterator[_Sides]:
+    sides = [{one.name: one for one in side.scores} for side in (new, old)]
+    for name in sorted({*sides[0], *sides[1], *margins.scores}):
+        a, b = (side.get(name, Score(name, 0, 0, 0)) for side in sides)
+        known = a.squares is not None and b.squares is not None
+        yield _Sides(SCORES + name, 10**6, (a.n, a.total, a.squares or 0), (b.n, b.total, b.squares or 0), known)
+
+
+def _mean(of: _Sides, z: float) -> Delta:
+    unit = of.unit
+    q, p = (total / n / unit if n else None for n, total, _ in (of.old, of.new))
+    one = _measured(of.metric, q, p, of.old[0], of.new[0])
+    reach = st.welch_half_width(of.new, of.old, z) if of.known else None
+    if reach is None or one.delta is None:
+        return one
+    spread = math.sqrt((st.variance(of.new) + st.variance(of.old)) / 2) / unit
+    effect = one.delta / spread if spread else None
+    return one._replace(ci_low=one.delta - reach / unit, ci_high=one.delta + reach / unit, effect=effect)
+
+
+def weighed(evaluation: Evaluation, found: Comparison, ref: str, baseline: str) -> Evaluation:
+    """Let a comparison count in the verdict of an evaluation: worse fails it, undecided leaves it inconclusive at best."""
+    verdict = evaluation.verdict
+    if found.verdict is Verdict.WORSE:
+        verdict = judge.Verdict.FAILED
+    elif found.verdict is Verdict.UNDECIDED and verdict is not judge.Verdict.FAILED:
+        verdict = judge.Verdict.INCONCLUSIVE
+    told, proven = evaluation.recommendations, evaluation.proven and verdict is evaluation.verdict
+    if evaluation.proven and not proven:
+        told = told[:-1]  # the last says: go on and activate
+    return replace(evaluation, verdict=verdict, proven=proven, recommendations=(*advice(found, ref, baseline), *told))
+
+
+def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
+    """Say of each metric that is worse by how much, and of each that keeps the whole undecided what would settle it."""
+    compared, told = f"helixctl compare {ref} {baseline}", []
+    for one in found.deltas:
+        span = _span(one, found.margins)
+        if one.verdict is Verdict.WORSE and span and one.margin is not None:
+            fact = f"{one.metric} is worse than that of {baseline}: {one.candidate:.4g} against {one.baseline:.4g}"
+            told.append(f"{fact}, by {span[0]:.4g} at least where {one.margin:.4g} is allowed; see `{compared}`")
+        elif one.verdict is Verdict.UNDECIDED and found.margins.is_decisive(one.metric):
+            fact = f"{one.metric} is undecided against {baseline}: {_missing(one, found.margins)}"
+            told.append(f"{fact}, then run `{compared}`")
+    return tuple(told)
+
+
+def _missing(one: Delta, margins: Margins) -> str:
+    """Say what would settle a metric: the half of an interval shrinks with the root of the samples."""
+    span, least = _span(one, margins), min(one.n_baseline, one.n_candidate)
+    if span is None or one.delta is None or one.margin is None:
+        if least >= st.SMALLEST_NORMAL_N:
+            return "how much it varies is not known; give it for each sample"
+        return f"known of {one.n_candidate} requests and of {one.n_baseline} of the baseline; record more"
+    if span[1] <= one.margin or span[0] > one.margin:
+        return "latencies are known by bucket only; read each"
+    middle = -one.delta if margins.higher_is_better(one.metric) else one.delta
+    room = abs(one.margin - middle)
+    if room < 1e-12:
+        return "the difference is the margin itself; record more"
+    reach = span[1] - middle if middle < one.margin else middle - span[0]
+    return f"about {max(1.1, (reach / room) ** 2):.1f} times as many requests of both would settle it"

@@ -15,12 +15,21 @@ from helixctl.core.stats import Stats, Totals
 
 Number = int | Decimal
 _PRECISE = Context(prec=40)
-_PERCENTILES = {"p50_latency_ms": 50, "p95_latency_ms": 95, "p99_latency_ms": 99}
+_PERCENTILES = {
+    "p50_latency_ms": (50, 100),
+    "p95_latency_ms": (95, 100),
+    "p99_latency_ms": (99, 100),
+    "p999_latency_ms": (999, 1000),  # absent where its upper bound is not estimable: below 2,995 requests
+}
+_USUAL_P95_MS = (5, 600_000)
+"""Outside of it the unit is in doubt."""
+
 MEANS = {  # metric: measure, units in one, decimal places
     "avg_confidence": ("confidence", 10**6, 6),
     "avg_input_tokens": ("input_tokens", 1, 6),
     "avg_output_tokens": ("output_tokens", 1, 6),
     "cost_per_request": ("cost", 10**9, 9),
+    "cost_per_1000": ("cost", 10**6, 6),
 }
 _CAUSES = {
     "timeout": "timeouts: allow more time, or shorten the output",
@@ -95,12 +104,12 @@ class Evaluation:
     scores: Mapping[str, Decimal]
 
     def as_metrics(self) -> dict[str, Any]:
-        """Return the keys of `[metrics]` from the verdict on, in the order of the file."""
+        """Return the keys of `[metrics]` from the verdict on, in the order of the file; the cost of one stands for that of 1,000."""
         stated: dict[str, Any] = {
             "verdict": str(self.verdict),
             "proven": self.proven,
             "samples": self.samples,
-            **self.metrics,
+            **{name: value for name, value in self.metrics.items() if name != "cost_per_1000"},
         }
         return {**stated, "scores": self.scores} if self.scores else stated
 
@@ -129,8 +138,9 @@ def _metrics(totals: Totals) -> dict[str, Number]:
     successes = totals.requests - totals.failures
     if totals.timed:
         metrics["avg_latency_ms"] = _ratio(sum(value * count for value, count in totals.latencies), totals.timed, 6)
-        for name, percent in _PERCENTILES.items():
-            metrics[name] = st.nearest_rank(totals.latencies, percent, 100) or 0
+        for name, share in _PERCENTILES.items():
+            if name != "p999_latency_ms" or st.percentile_upper(totals.latencies, *share) is not None:
+                metrics[name] = st.nearest_rank(totals.latencies, *share) or 0
     if totals.requests:
         metrics["success_rate"] = _ratio(successes, totals.requests, 6)
         metrics["error_rate"] = _ratio(totals.failures, totals.requests, 6)
@@ -155,8 +165,8 @@ def _intervals(totals: Totals, metrics: Mapping[str, Number]) -> dict[str, tuple
     bounds: dict[str, tuple[float | None, float | None]] = {}
     for name in metrics:
         if name in _PERCENTILES:
-            percent = _PERCENTILES[name]
-            bounds[name] = st.percentile_lower(latencies, percent, 100), st.percentile_upper(latencies, percent, 100)
+            share = _PERCENTILES[name]
+            bounds[name] = st.percentile_lower(latencies, *share), st.percentile_upper(latencies, *share)
         elif name in ("error_rate", "success_rate"):
             k = failures if name == "error_rate" else n - failures
             bounds[name] = st.clopper_pearson_lower(k, n), st.clopper_pearson_upper(k, n)
@@ -250,15 +260,24 @@ def _recommendations(
     if missing > 0:
         fact = f"{totals.requests} of {totals.requests + missing} samples"
         yield f"{fact}: record {missing} more with `helixctl record {ref}`, then run `helixctl evaluate {ref}`"
+    yield from _units(totals, ref)
     for one in results if totals.requests else ():
         if one.outcome == "not_measured":
             yield f"{one.name} was not measured: {_MISSING[one.name]}, then run `helixctl evaluate {ref}`"
         elif one.outcome == "violated":
             yield _violation(one, totals, model, ref)
         elif one.outcome == "passed" and not one.proven:
-            yield f"{one.name} holds but is not proven: {_proof(one, totals)}"
+            yield f"{one.name} holds but is not proven: {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if missing <= 0 and all(one.proven or one.outcome == "not_applicable" for one in results):
         yield f"every threshold is proven: run `helixctl check {ref} --for activate`"
+
+
+def _units(totals: Totals, ref: str) -> Iterator[str]:
+    p95, (low, high) = st.nearest_rank(totals.latencies, 95, 100), _USUAL_P95_MS
+    if p95 is not None and not low <= p95 <= high:
+        unit, scale = ("seconds", "* 1000") if p95 < low else ("microseconds", "/ 1000")
+        again = f"helixctl evaluate {ref} --from FILE --map success=success --map 'latency_ms=latency_ms {scale}'"
+        yield f"p95_latency_ms is {p95}: were {unit} meant, not milliseconds? If so run `{again}`"
 
 
 def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> str:
@@ -290,7 +309,7 @@ def _proof(one: ThresholdResult, totals: Totals) -> str:
         bad, n, share, what = _slow(totals, one.limit), totals.timed, Decimal("0.05"), f"within {one.limit} ms"
     needed = st.clean_samples_needed(bad, n, float(share))
     if needed is None:
-        return f"no number of samples proves a limit of {one.limit}"
+        return f"no number of samples proves a limit of {one.limit}; move it where a proof is wanted"
     if one.outcome == "violated":
         return f"{_more(math.ceil(bad / share) - n)} {what} would settle it, {needed} would prove it"
     return f"{_more(needed)} {what} would prove it"

@@ -97,6 +97,7 @@ METRICS: s.Schema = {
     "p50_latency_ms": s.count,
     "p95_latency_ms": s.count,
     "p99_latency_ms": s.count,
+    "p999_latency_ms": s.count,
     "success_rate": s.rate,
     "error_rate": s.rate,
     "avg_confidence": s.rate,

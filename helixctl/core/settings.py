@@ -22,6 +22,19 @@ def _retention(value: Any) -> int:
     return int(value)
 
 
+MARGINS: s.Schema = {
+    "error_rate": s.rate,
+    "slow_share": s.rate,
+    "p_slower": s.rate,
+    "avg_confidence": s.rate,
+    "avg_input_tokens": s.amount,
+    "avg_output_tokens": s.amount,
+    "cost_per_request": s.amount,
+    "score": s.amount,
+    "scores": s.map_of(s.amount),
+}
+"""How much worse a candidate may be, by metric; `score` is of every score that `scores` does not name."""
+
 THRESHOLDS = ("min_samples", "max_error_rate", "min_success_rate", "max_latency_ms", "min_confidence")
 SCHEMA: s.Schema = {
     "schema": s.exactly(1),
@@ -43,7 +56,10 @@ SCHEMA: s.Schema = {
         "max_latency_ms": s.positive,
         "min_confidence": s.rate,
         "max_malformed": s.count,
+        "evidence_days": s.days,
         "warn": s.list_of(s.one_of(*THRESHOLDS[1:])),
+        "margins": MARGINS,
+        "lower_is_better": s.list_of(s.name),
     },
     "audit": {"max_entries": s.positive, "sign": s.boolean, "retention_days": _retention},
     "sources": s.map_of(
@@ -83,7 +99,10 @@ class Settings(NamedTuple):
     max_latency_ms: int = 5000
     min_confidence: Decimal = Decimal("0.7")
     max_malformed: int = 0
+    evidence_days: int = 0
     warn: tuple[str, ...] = ()
+    margins: Mapping[str, Any] = MappingProxyType({})
+    lower_is_better: tuple[str, ...] = ()
     max_entries: int = 10_000
     sign: bool = False
     retention_days: int = 0

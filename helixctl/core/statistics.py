@@ -19,6 +19,19 @@ Z_95_TWO_SIDED = 1.959963984540054
 SMALLEST_NORMAL_N = 30
 """Below this many observations a normal interval of a mean is not worth stating."""
 
+Sums = tuple[int, int, int]
+"""Of observations that are integers: how many, their sum, and their sum of squares."""
+
+
+def two_sided_z(alpha: float) -> float:
+    """Return the standard normal quantile of a two-sided interval that misses with a chance of alpha, in 0..1.
+
+    Source: Wichura (1988), algorithm AS 241, as the standard library has it.
+    """
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(1.0 - alpha / 2.0)
+
 
 def beta_cdf(x: float, a: float, b: float) -> float:
     """Compute the regularised incomplete beta function I_x(a, b).
@@ -222,15 +235,40 @@ def mean_interval(count: int, total: int, squares: int, z: float = Z_95) -> tupl
     return total / count - z * error, total / count + z * error
 
 
-def newcombe_interval(k: int, n: int, k_baseline: int, n_baseline: int) -> tuple[float, float]:
-    """Give the 95% interval of the difference of two independent rates, k/n - k_baseline/n_baseline.
+def welch_half_width(one: Sums, other: Sums, z: float = Z_95_TWO_SIDED) -> float | None:
+    """Give how far the normal interval of the difference of two independent means reaches, of unequal variances.
 
-    Args: n and n_baseline positive.
+    Args: z is the normal quantile, of two sides.
+    Returns: half its width; None (not estimable) below 30 observations on either side, or where the sums contradict each
+        other.
+    Source: Welch (1938), the variance of the difference; from 30 on the normal quantile stands for that of Student's t.
+    """
+    variances = variance(one), variance(other)
+    if min(one[0], other[0]) < SMALLEST_NORMAL_N or min(variances) < 0:
+        return None
+    return z * math.sqrt(variances[0] / one[0] + variances[1] / other[0])
+
+
+def variance(of: Sums) -> float:
+    """Return the sample variance, in exact integers up to the last division; 0 below two observations.
+
+    Returns: a negative number where no observations have these sums.
+    """
+    n, total, squares = of
+    return (n * squares - total * total) / (n * (n - 1)) if n > 1 else 0.0
+
+
+def newcombe_interval(
+    k: int, n: int, k_baseline: int, n_baseline: int, z: float = Z_95_TWO_SIDED
+) -> tuple[float, float]:
+    """Give the interval of the difference of two independent rates, k/n - k_baseline/n_baseline.
+
+    Args: n and n_baseline positive; z is the normal quantile, of two sides.
     Source: Newcombe (1998), Statistics in Medicine 17:873-890, method 10: the square-and-add of two score intervals.
     """
     p, q = k / n, k_baseline / n_baseline
-    low, high = wilson_interval(k, n, Z_95_TWO_SIDED)
-    low_baseline, high_baseline = wilson_interval(k_baseline, n_baseline, Z_95_TWO_SIDED)
+    low, high = wilson_interval(k, n, z)
+    low_baseline, high_baseline = wilson_interval(k_baseline, n_baseline, z)
     return p - q - math.hypot(p - low, high_baseline - q), p - q + math.hypot(high - p, q - low_baseline)
 
 
@@ -248,19 +286,19 @@ def share_of_wins(one: Histogram, other: Histogram) -> float:
     return twice / (2 * up_to[-1] * sum(count for _, count in one))
 
 
-def share_interval(share: float, m: int, n: int) -> tuple[float, float]:
-    """Give the 95% score interval of a share of wins; with ties it is wider than it need be.
+def share_interval(share: float, m: int, n: int, z: float = Z_95_TWO_SIDED) -> tuple[float, float]:
+    """Give the score interval of a share of wins; with ties it is wider than it need be.
 
-    Args: share in 0..1, of m times n pairs, both positive.
+    Args: share in 0..1, of m times n pairs, both positive; z is the normal quantile, of two sides.
     Source: Newcombe (2006), Statistics in Medicine 25:559-573, method 5, on the variance of Hanley and McNeil (1982).
     """
-    return _share_low(share, m, n), 1.0 - _share_low(1.0 - share, m, n)
+    return _share_low(share, m, n, z), 1.0 - _share_low(1.0 - share, m, n, z)
 
 
-def _share_low(share: float, m: int, n: int) -> float:
+def _share_low(share: float, m: int, n: int, z: float) -> float:
     low, high, rest = 0.0, share, (m + n) / 2 - 1
     for _ in range(60):  # convex: the score is above z up to the bound, and below it from there to `share`
         at = (low + high) / 2
-        variance = at * (1 - at) * (1 + rest * (1 - at) / (2 - at) + rest * at / (1 + at)) / (m * n)
-        low, high = (at, high) if share - at > Z_95_TWO_SIDED * math.sqrt(variance) else (low, at)
+        spread = at * (1 - at) * (1 + rest * (1 - at) / (2 - at) + rest * at / (1 + at)) / (m * n)
+        low, high = (at, high) if share - at > z * math.sqrt(spread) else (low, at)
     return low

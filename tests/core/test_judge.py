@@ -45,7 +45,8 @@ def test_fifty_clean_samples_pass_but_prove_nothing_at_five_percent() -> None:
     evaluation = judge(table(50), LIMITS)
     assert (evaluation.verdict, evaluation.proven) == (Verdict.PASSED, False)
     assert evaluation.recommendations[0] == (
-        "max_error_rate holds but is not proven: 9 more samples without a failure would prove it"
+        "max_error_rate holds but is not proven: 9 more samples without a failure would prove it, "
+        "then run `helixctl evaluate acme/m@1.0.0`"
     )
 
 
@@ -170,6 +171,7 @@ def test_metrics_are_whole_numbers_or_decimals_of_few_places() -> None:
         "avg_input_tokens": "100.0",
         "avg_output_tokens": "50.0",
         "cost_per_request": "0.0025",
+        "cost_per_1000": "2.5",
     }
 
 
@@ -177,6 +179,53 @@ def test_the_metrics_of_the_file_begin_with_the_verdict() -> None:
     kept = judge(table(100), LIMITS).as_metrics()
     assert list(kept)[:4] == ["verdict", "proven", "samples", "avg_latency_ms"]
     assert (type(kept["verdict"]), kept["proven"], kept["samples"]) == (str, True, 100)
+
+
+def test_the_cost_of_a_thousand_is_reported_with_its_interval_and_left_out_of_the_file() -> None:
+    evaluation = judge(table(100), LIMITS)
+    assert (evaluation.metrics["cost_per_1000"], evaluation.intervals["cost_per_1000"]) == (
+        Decimal("2.5"),
+        (Decimal("2.5"),) * 2,
+    )
+    assert "cost_per_1000" not in evaluation.as_metrics()
+
+
+def test_p999_is_reported_from_where_its_upper_bound_is_estimable() -> None:
+    short, enough = (judge(table(n, latency=lambda i: 100 + i), LIMITS) for n in (2994, 2995))
+    assert "p999_latency_ms" not in short.metrics
+    assert enough.metrics["p999_latency_ms"] == 100 + 2992  # rank ceil(0.999 x 2995) = 2993
+    assert enough.intervals["p999_latency_ms"] == (
+        Decimal(3088),
+        Decimal(3094),
+    )  # ranks 2989 and 2995: six beyond, by Poisson 96.7%
+    assert enough.as_metrics()["p999_latency_ms"] == enough.metrics["p999_latency_ms"]
+
+
+@pytest.mark.parametrize(
+    ("p95", "asked"),
+    [
+        (1, "seconds"),
+        (4, "seconds"),
+        (5, None),
+        (600_000, None),
+        (600_001, "microseconds"),
+        (3_000_000, "microseconds"),
+    ],
+)
+def test_a_p95_in_an_unlikely_unit_asks_whether_another_was_meant_and_changes_no_verdict(
+    p95: int, asked: str | None
+) -> None:
+    limits = replace(LIMITS, max_latency_ms=10**7)
+    evaluation = judge(table(100, latency=lambda _: p95), limits)
+    assert (evaluation.verdict, evaluation.proven) == (Verdict.PASSED, True)
+    told = [text for text in evaluation.recommendations if "meant" in text]
+    assert len(told) == (asked is not None)
+    scale = "* 1000" if asked == "seconds" else "/ 1000"
+    for text in told:
+        assert text.startswith(
+            f"p95_latency_ms is {p95}: were {asked} meant, not milliseconds? If so run `helixctl evaluate acme/m"
+        )
+        assert f"--map 'latency_ms=latency_ms {scale}'`" in text
 
 
 def test_the_newest_time_is_carried_through() -> None:
