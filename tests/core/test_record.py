@@ -114,6 +114,7 @@ avg_latency_ms = 100.5
 p50_latency_ms = 100
 p95_latency_ms = 120
 p99_latency_ms = 130
+p999_latency_ms = 130
 success_rate = 1.0
 error_rate = 0.0
 avg_confidence = 0.9

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import math
+import random
+import statistics
 import time
+from collections import Counter
 
 import pytest
 
 from helixctl.core.statistics import (
     Z_95,
+    Z_95_TWO_SIDED,
+    Sums,
     beta_cdf,
     beta_quantile,
     clean_samples_needed,
@@ -13,8 +19,13 @@ from helixctl.core.statistics import (
     clopper_pearson_upper,
     mean_interval,
     nearest_rank,
+    newcombe_interval,
     percentile_lower,
     percentile_upper,
+    share_of_wins,
+    two_sided_z,
+    variance,
+    welch_half_width,
     wilson_interval,
 )
 
@@ -162,3 +173,163 @@ def test_the_variance_of_large_integers_does_not_cancel() -> None:
     interval = mean_interval(60, sum(values), sum(value * value for value in values), 1.0)
     assert interval is not None
     assert (interval[1] - interval[0]) / 2 == pytest.approx((2 / 3 / 59) ** 0.5, abs=0.13)
+
+
+def sums(values: list[int]) -> Sums:
+    return len(values), sum(values), sum(value * value for value in values)
+
+
+def cases(seed: int, most: int) -> list[tuple[int, int]]:
+    draw = random.Random(seed)
+    found = [(k, n) for n in (1, 2, 30) for k in (0, 1, n)]
+    for _ in range(60):
+        n = round(10 ** draw.uniform(0, math.log10(most)))
+        found.append((draw.choice((0, draw.randrange(n + 1), draw.randrange(n // 20 + 1), n)), n))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "alpha", "low", "high"),
+    [
+        (3, 10, 0.05, 0.0667, 0.6525),  # Pearson and Hartley (1954), table 41
+        (20, 1000, 0.05, 0.0123, 0.0307),  # Hahn and Meeker (1991), section 6.2
+        (4, 20, 0.10, 0.0714, 0.4010),  # NIST/SEMATECH e-Handbook, section 7.2.4.2
+    ],
+)
+def test_clopper_pearson_gives_what_tables_and_handbooks_print(
+    k: int, n: int, alpha: float, low: float, high: float
+) -> None:
+    assert clopper_pearson_lower(k, n, alpha / 2) == pytest.approx(low, abs=6e-5)
+    assert clopper_pearson_upper(k, n, alpha / 2) == pytest.approx(high, abs=6e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0125, 0.2])
+def test_intervals_of_rates_agree_with_statsmodels(alpha: float) -> None:
+    proportion_confint = pytest.importorskip("statsmodels.stats.proportion").proportion_confint
+    for k, n in cases(1, 10**7):
+        exact = clopper_pearson_lower(k, n, alpha / 2), clopper_pearson_upper(k, n, alpha / 2)
+        assert exact == pytest.approx(proportion_confint(k, n, alpha, "beta"), rel=1e-8, abs=1e-12)
+        score = wilson_interval(k, n, two_sided_z(alpha))
+        assert score == pytest.approx(proportion_confint(k, n, alpha, "wilson"), rel=1e-8, abs=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0125])
+def test_the_interval_of_a_difference_of_rates_agrees_with_statsmodels(alpha: float) -> None:
+    confint = pytest.importorskip("statsmodels.stats.proportion").confint_proportions_2indep
+    for (k, n), (k_baseline, n_baseline) in zip(cases(2, 10**5), cases(3, 10**6), strict=True):
+        counts = k, n, k_baseline, n_baseline
+        expected = confint(*counts, method="newcomb", compare="diff", alpha=alpha)
+        assert newcombe_interval(*counts, two_sided_z(alpha)) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def test_the_default_intervals_are_of_95_percent() -> None:
+    assert two_sided_z(0.05) == pytest.approx(Z_95_TWO_SIDED, rel=1e-12)
+    assert two_sided_z(0.10) == pytest.approx(Z_95, rel=1e-12)
+    assert two_sided_z(0.0125) == pytest.approx(2.4977, abs=5e-5)
+    assert newcombe_interval(5, 56, 0, 29) == newcombe_interval(5, 56, 0, 29, Z_95_TWO_SIDED)
+
+
+def test_nearest_rank_is_the_inverted_distribution_of_numpy() -> None:
+    numpy = pytest.importorskip("numpy")
+    draw = random.Random(4)
+    for size in (1, 2, 19, 20, 21, 100, 999, 1000, 1001):
+        values = [draw.randrange(1, 200) for _ in range(size)]
+        histogram = sorted(Counter(values).items())
+        for numerator, denominator in ((50, 100), (95, 100), (99, 100), (999, 1000)):
+            expected = numpy.quantile(values, numerator / denominator, method="inverted_cdf")
+            assert nearest_rank(histogram, numerator, denominator) == expected
+
+
+@pytest.mark.parametrize(
+    ("percent", "smallest"),
+    [
+        (10, {29: 1, 46: 2, 61: 3, 76: 4, 89: 5, 103: 6, 116: 7, 129: 8, 142: 9, 154: 10}),
+        (1, {299: 1, 473: 2, 628: 3, 773: 4, 913: 5}),
+    ],
+)
+def test_a_lower_bound_takes_the_ranks_of_the_tables_of_basis_values(percent: int, smallest: dict[int, int]) -> None:
+    """Guenther (1969), as CMH-17-1G tables it: from which sample size on which rank bounds, at 95%."""
+    for n, rank in smallest.items():
+        assert percentile_lower(LADDER[:n], percent, 100) == rank
+        assert (percentile_lower(LADDER[: n - 1], percent, 100) or 0) == rank - 1
+        assert percentile_upper(LADDER[:n], 100 - percent, 100) == n + 1 - rank
+
+
+def test_the_bound_of_the_tenth_percentile_of_a_hundred_is_that_of_hahn_and_meeker() -> None:
+    hundred = LADDER[
+        :100
+    ]  # Hahn and Meeker (1991), section 5.2: rank 5, which holds with 97.6%, as rank 6 does not with 95%
+    assert percentile_lower(hundred, 10, 100, 0.05) == percentile_lower(hundred, 10, 100, 0.0238) == 5
+    assert percentile_lower(hundred, 10, 100, 0.0236) == 4
+    assert percentile_upper(hundred, 90, 100) == 96
+
+
+@pytest.mark.parametrize(("numerator", "denominator"), [(50, 100), (95, 100), (99, 100), (999, 1000)])
+def test_the_ranks_of_the_bounds_of_a_percentile_are_quantiles_of_the_binomial_of_scipy(
+    numerator: int, denominator: int
+) -> None:
+    binom = pytest.importorskip("scipy.stats").binom
+    p = numerator / denominator
+    for n in (5, 58, 59, 300, 2994, 2995, 20_000):
+        ladder = [(value, 1) for value in range(1, n + 1)]
+        upper, lower = int(binom.ppf(0.95, n, p)) + 1, int(binom.ppf(0.05, n, p))
+        assert percentile_upper(ladder, numerator, denominator) == (upper if upper <= n else None)
+        assert percentile_lower(ladder, numerator, denominator) == (lower or None)
+
+
+def test_the_interval_of_a_mean_agrees_with_statsmodels() -> None:
+    describe = pytest.importorskip("statsmodels.stats.weightstats").DescrStatsW
+    draw = random.Random(5)
+    for size in (30, 31, 500):
+        values = [draw.randrange(-(10**6), 10**9) for _ in range(size)]
+        expected = describe(values).zconfint_mean(alpha=0.10)
+        assert mean_interval(*sums(values)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_interval_of_a_difference_of_means_agrees_with_statsmodels_and_nearly_with_student() -> None:
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    draw = random.Random(6)
+    for m, n in ((30, 30), (30, 4000), (700, 45)):
+        one, other = ([draw.randrange(most) for _ in range(size)] for most, size in ((100, m), (900, n)))
+        means = weightstats.CompareMeans.from_data(one, other)
+        for alpha in (0.05, 0.0125):
+            half = welch_half_width(sums(one), sums(other), two_sided_z(alpha))
+            assert half is not None
+            delta = statistics.mean(one) - statistics.mean(other)
+            expected = means.zconfint_diff(alpha=alpha, usevar="unequal")
+            assert (delta - half, delta + half) == pytest.approx(expected, rel=1e-9)
+            low, high = means.tconfint_diff(alpha=alpha, usevar="unequal")
+            assert 1 <= (high - low) / 2 / half < 1.08
+
+
+def test_welch_gives_the_statistic_that_nist_prints_for_the_mileage_of_cars() -> None:
+    usa, japan = (249, 5016, 111_250), (79, 2408, 76_308)  # NIST/SEMATECH e-Handbook, section 1.3.5.3, AUTO83B.DAT
+    assert [math.sqrt(variance(one)) for one in (usa, japan)] == pytest.approx([6.41470, 6.10771], abs=5e-5)
+    half = welch_half_width(usa, japan, 1.0)
+    assert half is not None
+    assert (5016 / 249 - 2408 / 79) / half == pytest.approx(-12.94627, abs=5e-5)
+
+
+@pytest.mark.parametrize("of", [(29, 29, 29), (0, 0, 0), (40, 400, 100)])
+def test_a_difference_of_means_is_not_estimable_from_few_or_impossible_sums(of: Sums) -> None:
+    assert welch_half_width(of, (100, 500, 9000)) is None
+    assert welch_half_width((100, 500, 9000), of) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "u"),
+    [
+        # Hollander and Wolfe (1973), page 69: permeability of the human chorioamnion
+        (
+            (80, 83, 189, 104, 145, 138, 191, 164, 73, 146),
+            (115, 88, 90, 74, 121),
+            35,
+        ),
+        ((19, 22, 16, 29, 24), (20, 11, 17, 12), 17),  # age at diagnosis of diabetes, the example of scipy's manual
+    ],
+)
+def test_the_statistic_of_mann_and_whitney_is_that_of_published_examples(
+    one: tuple[int, ...], other: tuple[int, ...], u: int
+) -> None:
+    found = share_of_wins(sorted(Counter(one).items()), sorted(Counter(other).items()))
+    assert found == pytest.approx(u / (len(one) * len(other)), rel=1e-12)
