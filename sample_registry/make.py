@@ -105,7 +105,7 @@ def main() -> int:
             if code != 0:
                 print(f"exit {code}: {line}", file=sys.stderr)
                 return 1
-        for part in ("models", "audit", "policies"):
+        for part in ("models", "audit", "policies", "evaluations"):
             shutil.rmtree(HERE / part, ignore_errors=True)
             shutil.copytree(registry / part, HERE / part)
         for part in ("helix.toml", ".gitattributes", ".gitignore"):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
+from helixctl.api.terms import Terms
 from helixctl.core.names import Ref, one_of, parse_ref, parse_version
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import registry, tree
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from helixctl.api.comparison import Compared
     from helixctl.api.evaluation import Recorded, Report
+    from helixctl.api.evidence import Rechecks
     from helixctl.api.inspection import Listing, ModelStatus
     from helixctl.api.log import Log
+    from helixctl.api.sources import Asked
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
     from helixctl.core.audit import Actor, Filter
@@ -31,20 +34,6 @@ if TYPE_CHECKING:
     from helixctl.core.record import Record
     from helixctl.engines import Query
     from helixctl.gate import Result
-
-
-class Terms(TypedDict, total=False):
-    """Conditions that every change takes.
-
-    `reason` says why; `expect` is a status of the version or the version now active, refused where it is another;
-    `overrides` are ids of overridable rules; with `dry_run` nothing is written; `actor` stands for the registry's.
-    """
-
-    reason: str | None
-    expect: str | None
-    overrides: tuple[str, ...]
-    dry_run: bool
-    actor: Actor
 
 
 class Registry(NamedTuple):
@@ -251,8 +240,7 @@ class Registry(NamedTuple):
         from helixctl.core.request import act_of
 
         word = Action(one_of("action", action, Action))
-        wanted = _model(ref) if word is Action.ROLLBACK else _version(ref)
-        act = act_of(word, wanted)
+        act = act_of(word, wanted := _model(ref) if word is Action.ROLLBACK else _version(ref))
         request = self._request(act, {"actor": Actor("check", "api", "check")}) if act else None
         if word is Action.ROLLBACK:
             wanted = Ref(wanted.model, "previous")
@@ -263,16 +251,22 @@ class Registry(NamedTuple):
         ref: str,
         sources: Sequence[str] = (),
         *,
-        query: Query | None = None,
+        asked: Asked | None = None,
         stdin: BinaryIO | None = None,
         **terms: Unpack[Terms],
     ) -> Report:
-        """Judge recorded inferences, or those of files, globs and `-`, and store the result."""
+        """Judge recorded inferences, or those of files, globs and `-`, or what is asked for, and store the result."""
         from helixctl.api.evaluation import evaluate
         from helixctl.api.sources import Asked
 
         found = self.show(ref)
-        return evaluate(self.store, self._about(found.ref, terms), found, Asked.of(sources, query, stdin))
+        return evaluate(self.store, self._about(found.ref, terms), found, asked or Asked(sources, stdin=stdin))
+
+    def recheck(self, ref: str) -> Rechecks:
+        """Judge the stored evidence of each evaluation again, and compare with what the log says."""
+        from helixctl.api.evidence import recheck
+
+        return recheck(self.store, self.show(ref).ref)
 
     def compare(
         self,
@@ -285,12 +279,10 @@ class Registry(NamedTuple):
         stdin: BinaryIO | None = None,
     ) -> Compared:
         """Compare two versions by their recorded inferences, or by those of files, globs and `-`, without writing."""
-        from helixctl.api.comparison import Side, compare
-        from helixctl.api.sources import Asked
+        from helixctl.api.comparison import Side, asked, compare
 
-        new = Side(self.show(candidate), Asked.of(sources, query, stdin))
-        old = Side(self.show(baseline), Asked.of(baseline_sources, query, None if "-" in sources else stdin))
-        return compare(self.store, new, old)
+        new, old = asked(sources, baseline_sources, query, stdin)
+        return compare(self.store, Side(self.show(candidate), new), Side(self.show(baseline), old))
 
     def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
         """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
@@ -309,10 +301,9 @@ class Registry(NamedTuple):
 
     def rolling(self, ref: Ref) -> Mapping[str, Any] | None:
         """Return the rolling metrics of recorded inferences as last refreshed, or None."""
-        from helixctl.storage import inferences
+        from helixctl.storage.inferences import summary
 
-        found: Mapping[str, Any] | None = (inferences.rolling(self.store.root, ref) or {}).get("summary")
-        return found
+        return summary(self.store.root, ref)
 
     def list(self, model: str | None = None) -> Listing:
         """Return all versions of a model, or of all models, and the files that cannot be read."""

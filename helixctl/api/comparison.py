@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evaluation import reduced
 from helixctl.api.sources import EVERYTHING, Asked
@@ -10,7 +11,7 @@ from helixctl.core import comparison
 from helixctl.core.comparison import Comparison, Margins
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
-from helixctl.engines import Reduction
+from helixctl.engines import Query, Reduction
 from helixctl.storage.registry import Store
 
 
@@ -28,6 +29,14 @@ class Side(NamedTuple):
 
     record: Record
     asked: Asked = EVERYTHING
+
+
+def asked(
+    sources: Sequence[str], baseline_sources: Sequence[str], query: Query | None, stdin: BinaryIO | None
+) -> tuple[Asked, Asked]:
+    """Return what is wanted of either side; standard input feeds one of them."""
+    old = Asked.of(baseline_sources, query, None if "-" in sources else stdin)
+    return Asked.of(sources, query, stdin), old
 
 
 def compare(store: Store, candidate: Side, baseline: Side) -> Compared:

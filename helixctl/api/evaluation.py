@@ -7,11 +7,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from helixctl.api.evidence import paths, window
 from helixctl.api.sources import Asked, groups
+from helixctl.core import evidence
 from helixctl.core import request as ask
 from helixctl.core import stats as statistics
+from helixctl.core.evidence import WINDOW, Evidence
 from helixctl.core.judge import Evaluation, Thresholds, judge
 from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.core.names import Ref
@@ -27,6 +30,9 @@ from helixctl.gate import Result, submit
 from helixctl.storage import inferences, lock
 from helixctl.storage.registry import Store
 
+if TYPE_CHECKING:
+    from helixctl.api.comparison import Compared
+
 NAMED = 5
 CHUNK = 1000
 _NATIVE = Query("native", engine="python")
@@ -34,12 +40,14 @@ _NATIVE = Query("native", engine="python")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An evaluation, and what storing it did."""
+    """An evaluation, and what storing it did; the comparison that counts in its verdict, or why there is none."""
 
     ref: Ref
     evaluation: Evaluation
     result: Result
     reduction: Reduction
+    compared: Compared | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +94,22 @@ def evaluate(store: Store, request: ask.Request, record: Record, asked: Asked) -
         Invalid: more malformed lines than `max_malformed`; nothing is written.
         NotFound, StorageRefused: a source cannot be read.
     """
-    reduction = reduced(store, record, asked)
-    evaluation = judge(reduction.stats, thresholds_of(record, store.settings()))
+    settings, now = store.settings(), store.clock()
+    is_window = asked.window is not None
+    reduction = window(store, record.ref, asked.window, now) if asked.window else reduced(store, record, asked)
+    thresholds = thresholds_of(record, settings)
+    evaluation = judge(reduction.stats, thresholds)
+    source = WINDOW if is_window else "files" if asked.patterns or asked.query.connect else "recorded"
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
-        "source": "files" if asked.patterns else "recorded",
+        "source": source,
     }
-    act = ask.Evaluate(record.ref, metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest)
+    said = record.serving_digest, source, thresholds, str(evaluation.verdict), evaluation.proven
+    kept = evidence.encode(Evidence(record.ref, *said, reduction.stats))
+    gone = tuple(evidence.expired(paths(store, record.ref), now, settings.evidence_days))
+    stated = metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest
+    act = ask.Evaluate(record.ref, *stated, kept, gone)
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
     return Report(record.ref, evaluation, result, reduction)

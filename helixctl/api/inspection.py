@@ -26,6 +26,11 @@ class Listing(NamedTuple):
     records: tuple[Record, ...]
     broken: tuple[HelixError, ...]
 
+    @property
+    def is_sound(self) -> bool:
+        """True where every file could be read."""
+        return not self.broken
+
 
 class Ending(NamedTuple):
     """A version that is not retired and ends within the warning time, or has ended."""

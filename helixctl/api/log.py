@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Unpack
 from helixctl.core.names import parse_model
 
 if TYPE_CHECKING:
-    from helixctl.api import Registry, Terms
+    from helixctl.api import Registry
     from helixctl.api.attesting import Due
     from helixctl.api.reconciling import Conflict
     from helixctl.api.reporting import Reported
+    from helixctl.api.terms import Terms
     from helixctl.core.integrity import Verification
     from helixctl.gate import Result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import BinaryIO, NamedTuple
 
 from helixctl.core.names import Ref
@@ -19,11 +20,14 @@ class Asked(NamedTuple):
 
     Args:
         patterns: files, globs, `-`, a name of `[sources]`, or `recorded`, which is also meant by none.
+        datasets: files of data sets, to be scored. window: instead of all these, the evidence of so long.
     """
 
     patterns: Sequence[str] = ()
     query: Query = PLAIN
     stdin: BinaryIO | None = None
+    datasets: Sequence[str] = ()
+    window: timedelta | None = None
 
     @classmethod
     def of(cls, patterns: Sequence[str], query: Query | None, stdin: BinaryIO | None) -> Asked:
@@ -53,7 +57,10 @@ def groups(root: str, ref: Ref, asked: Asked, settings: Settings) -> Iterator[Gr
     patterns = [one for one in asked.patterns if one != RECORDED and one not in named]
     if patterns or (asked.query.connect and not named):
         yield Group(find_sources(patterns, asked.stdin), asked.query)
-    if RECORDED in asked.patterns or not (asked.patterns or asked.query.connect):
+    for source in find_sources(asked.datasets, asked.stdin):
+        name = os.path.basename(source.name).partition(".")[0]
+        yield Group((source,), asked.query._replace(format="dataset", name=name, connect=None))
+    if RECORDED in asked.patterns or not (asked.patterns or asked.query.connect or asked.datasets):
         recorded = tuple(Source(path) for path in inferences.files(root, ref))
         yield Group(recorded, asked.query._replace(format="native", columns={}, connect=None, table=None))
     for name in sorted(named):

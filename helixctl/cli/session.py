@@ -20,7 +20,9 @@ import typer
 from helixctl.errors import StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
-    from helixctl.api import Registry, Terms
+    from helixctl.api import Registry
+    from helixctl.api.sources import Asked
+    from helixctl.api.terms import Terms
     from helixctl.core.audit import Actor
     from helixctl.core.record import Record
     from helixctl.engines import Query
@@ -114,6 +116,25 @@ class Session(NamedTuple):
             pairs(terms.get("where"), "--where"),
             *(terms.get(name) for name in ("engine", "connect", "table")),
         )
+
+    def asked(
+        self, sources: list[str] | None, datasets: list[str] | None, scorer: str | None, window: str | None
+    ) -> Asked:
+        """Return which inferences an evaluation wants.
+
+        Raises:
+            Usage: no such scorer, no duration, or a window beside sources.
+        """
+        from helixctl.api.sources import Asked
+        from helixctl.cli.commands.parse import duration
+        from helixctl.core.scoring import refuse
+
+        if scorer is not None:
+            refuse(scorer)
+        if window is not None and (sources or datasets):
+            raise Usage("--window adds up what is stored: it takes no sources", hint="leave one of them out")
+        query = self.query()._replace(scorer=scorer)
+        return Asked(sources or (), query, self.world.stdin, datasets or (), duration(window, "--window"))
 
     def is_terminal(self) -> bool:
         """Tell whether somebody is there to be asked."""

@@ -20,7 +20,17 @@ from helixctl.storage import disk
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 ACTOR = "ada@example.com"
-COPIED = ("helix.toml", ".gitattributes", ".gitignore", "models", "policies", "audit", "incoming", "inferences")
+COPIED = (
+    "helix.toml",
+    ".gitattributes",
+    ".gitignore",
+    "models",
+    "policies",
+    "audit",
+    "evaluations",
+    "incoming",
+    "inferences",
+)
 
 
 @dataclass(frozen=True, slots=True)

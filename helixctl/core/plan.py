@@ -18,7 +18,7 @@ class Plan(NamedTuple):
     Args:
         action: the word that policy knows; None for what policy does not judge (evaluations, warnings).
         subject: the version that policy looks at, as it would be asked about; None for what concerns no version.
-        records: the new records, to be written in one transaction. files: other new files, by path.
+        records: the new records, to be written in one transaction. files: other new files, by path; None removes one.
         outcome: failed only for an evaluation whose verdict is failed.
         undo: the command that takes the change back, where there is one.
     """
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     outcome: str = "success"
     undo: str | None = None
     note: str | None = None
-    files: Mapping[str, bytes] = MappingProxyType({})
+    files: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:

@@ -215,7 +215,10 @@ def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
         "violated": list(act.violated),
         "stats": act.stats_digest,
     }
-    return Plan(None, before, (after,), tuple(effects), data, "failed" if failed else "success")
+    from helixctl.core.evidence import path_of
+
+    files = {path_of(before.ref, now.at, act.stats_digest): act.evidence or None, **dict.fromkeys(act.expired)}
+    return Plan(None, before, (after,), tuple(effects), data, "failed" if failed else "success", files=files)
 
 
 def _observe(act: ask.Observe, now: Snapshot) -> Plan:

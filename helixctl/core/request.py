@@ -83,13 +83,18 @@ class Warn(NamedTuple):
 
 
 class Evaluate(NamedTuple):
-    """Store the result of an evaluation: the `[metrics]` table and which thresholds it violates."""
+    """Store the result of an evaluation: the `[metrics]` table, which thresholds it violates, and what it rested on.
+
+    `expired` are the paths of older evidence that is no longer to be kept.
+    """
 
     ref: Ref
     metrics: Mapping[str, Any]
     violated: tuple[str, ...]
     stats_digest: str
     serving_digest: str
+    evidence: bytes = b""
+    expired: tuple[str, ...] = ()
 
 
 class Observe(NamedTuple):

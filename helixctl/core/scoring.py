@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from helixctl.errors import Usage
+
 LONGEST_PATTERN, LONGEST_OUTPUT = 500, 100_000
 
 
@@ -34,6 +36,18 @@ def parse(text: str) -> Scorer:
     if kind == "numeric" and option and not _tolerance(option):
         raise ValueError("numeric needs a tolerance: numeric:0.01 or numeric:1%")
     return Scorer(kind, option)
+
+
+def refuse(text: str) -> None:
+    """Refuse a text that names no scorer.
+
+    Raises:
+        Usage: it does not.
+    """
+    try:
+        parse(text)
+    except ValueError as error:
+        raise Usage(str(error), hint="such as exact, regex, numeric:0.01, json:answer") from None
 
 
 def scored(scorer: Scorer, expected: object, output: object) -> float:

@@ -21,6 +21,8 @@ from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
 from helixctl.storage import disk, git, ledger, tree
 
 PENDING, SIGNATURE = ".helix/pending", "signature"
+FOLDER = "evaluations"
+"""Where files may go for good: what older evaluations rested on."""
 
 
 class Receipt(NamedTuple):
@@ -134,6 +136,9 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]], segment: str) 
         if _stands_for(root, source, change):
             disk.make_folders(os.path.dirname(target))
             disk.move(source, target)
+        elif _goes(root, change):
+            disk.remove(target)
+            folders.add(os.path.dirname(target))
         if os.path.exists(target):  # moved before a crash, perhaps, and not synced
             folders.add(os.path.dirname(target))
     signature = os.path.join(folder, SIGNATURE)
@@ -151,6 +156,12 @@ def _stands_for(root: str, source: str, change: dict[str, Any]) -> bool:
     """Tell whether a pending file is what was logged, and nobody edited the file that it is to replace."""
     target = digest_of(os.path.join(root, change["path"]))
     return digest_of(source) == change["after"] is not None and target in (change["before"], change["after"])
+
+
+def _goes(root: str, change: dict[str, Any]) -> bool:
+    """Tell whether a logged transaction removes a file of evidence that is still there as it was."""
+    is_gone = change["after"] is None and change["path"].startswith(f"{FOLDER}/")
+    return is_gone and digest_of(os.path.join(root, change["path"])) == change["before"] is not None
 
 
 def recover(root: str) -> ledger.Ledger:
@@ -224,7 +235,7 @@ def _logged(root: str, entry_id: str) -> Found | None:
 
 
 def overlay(root: str) -> dict[str, str]:
-    """Return, for a reader, the path of the pending file that stands for each path of a logged transaction."""
+    """Return, for a reader, the path of the pending file that stands for each path of a logged transaction, or GONE."""
     found = {}
     for name, logged in pending(root):
         folder = os.path.join(root, PENDING, name)
@@ -232,6 +243,8 @@ def overlay(root: str) -> dict[str, str]:
             path = os.path.join(folder, str(number))
             if _stands_for(root, path, change):
                 found[change["path"]] = path
+            elif logged and _goes(root, change):
+                found[change["path"]] = tree.GONE
         if logged and os.path.exists(os.path.join(folder, SIGNATURE)):
             found[f"{logged.segment}.sig"] = os.path.join(folder, SIGNATURE)
     return found

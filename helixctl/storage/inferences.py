@@ -61,6 +61,11 @@ def rolling(root: str, ref: Ref) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and {"summary", "stats"} <= set(found) else None
 
 
+def summary(root: str, ref: Ref) -> dict[str, Any] | None:
+    """Return what the rolling metrics add up to, as last refreshed, or None."""
+    return (rolling(root, ref) or {}).get("summary")
+
+
 def keep_rolling(root: str, ref: Ref, value: Mapping[str, Any]) -> None:
     """Put new rolling metrics in place whole.
 

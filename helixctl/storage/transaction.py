@@ -58,9 +58,11 @@ class Transaction(NamedTuple):
         files = {tree.path_of(one.ref): record.encode(one) for one in records}
         changes = [_change(now, one, files[tree.path_of(one.ref)]) for one in records]
         for path, raw in plan.files.items() if plan else ():
-            files[path] = raw
             before = commit.digest_of(os.path.join(self.store.root, path))
-            changes.append(Change(path, before, hashlib.sha256(raw).hexdigest()))
+            if raw is not None:
+                files[path] = raw
+            if raw is not None or before is not None:
+                changes.append(Change(path, before, None if raw is None else hashlib.sha256(raw).hexdigest()))
         if entry.outcome != "denied":
             edits, effects = unrecorded(self.store, self.book, now.settings)
             entry = entry._replace(changes=(*changes, *edits), effects=(*entry.effects, *effects))

@@ -11,6 +11,8 @@ from helixctl.errors import Damaged, NotFound, StorageRefused, Usage
 from helixctl.storage import disk
 
 MARKER = "helix.toml"
+GONE = ""
+"""Stands in an overlay for a file that a logged transaction removes."""
 
 
 def find_root(given: str | None, start: str | None = None) -> str:
@@ -88,7 +90,7 @@ def files_below(root: str, folders: Iterable[str], overlay: Mapping[str, str]) -
         for place, _, names in os.walk(os.path.join(root, folder)):
             below = os.path.relpath(place, root).replace(os.sep, "/")
             found |= {f"{below}/{name}" for name in names}
-        yield from sorted(found)
+        yield from sorted(path for path in found if overlay.get(path) != GONE)
 
 
 def near_name(root: str, model: str) -> str | None:

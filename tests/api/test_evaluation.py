@@ -64,7 +64,7 @@ def test_every_verdict_is_stored_and_logged_with_its_change(
     entry, metrics = last(place), place.registry.show("m@1.0.0").metrics
     assert (report.evaluation.verdict, str(report.ref), report.result.changed) == (verdict, "m@1.0.0", True)
     assert (entry["action"], entry["severity"], entry["outcome"]) == logged
-    assert [one["path"] for one in entry["changes"]] == ["models/m/1.0.0.toml"]
+    assert [one["path"] for one in entry["changes"]] == ["models/m/1.0.0.toml", *kept(place)]
     assert metrics is not None
     assert (metrics["verdict"], metrics["samples"], metrics["source"]) == (verdict, given[0], "files")
     assert (metrics["newest_at"], metrics["evaluated_at"] > START) == (datetime(2026, 3, 1, 10, tzinfo=UTC), True)
@@ -407,3 +407,7 @@ def test_activation_by_override_needs_no_evaluation_and_its_end_of_life_still_co
     assert result.decision is not None
     assert (result.allowed, result.decision.is_inconclusive) == (False, False)
     assert says(result.decision, "end-of-life").outcome == "fail"
+
+
+def kept(place: Place) -> list[str]:
+    return [str(path.relative_to(place.root)) for path in (place.root / "evaluations").rglob("*.gz")]

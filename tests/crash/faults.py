@@ -266,7 +266,7 @@ def readers_see_one_state(which: Scenario, root: Path) -> None:
     """Assert that a reader, before any recovery, sees the versions as they were or as they became."""
 
     def at(files: Files) -> dict[str, str]:
-        lines = {path: raw.decode().rpartition("[lifecycle]")[2] for path, raw in files.items()}
+        lines = {path: raw.decode(errors="replace").rpartition("[lifecycle]")[2] for path, raw in files.items()}
         return {
             f"{path[7:-5].rpartition('/')[0]}@{path[7:-5].rpartition('/')[2]}": text.split('status = "')[1].split('"')[
                 0

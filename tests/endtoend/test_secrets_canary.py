@@ -29,8 +29,8 @@ ENVIRONMENT = {
 }
 SETTINGS = f"""
 [sources.production]
-url = "{URL}"
-token = "{CANARY}"
+connect = "{URL}"
+where = {{ token = "{CANARY}" }}
 
 [outputs.warehouse]
 password = "{CANARY}"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helixctl.core.comparison import DECISIVE, Margins, Verdict, compare
-from helixctl.core.stats import Inference, Stats, StatsBuilder
+from helixctl.core.comparison import DECISIVE, ONLY, Look, Margins, Verdict, compare
+from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 
 QUICK = settings(max_examples=80, deadline=None)
 MARGINS = Margins()
@@ -29,6 +29,9 @@ def tables(draw: st.DrawFn) -> Stats:
         )
         for _ in range(draw(st.sampled_from([1, 7, 30, 400, 1000]))):
             builder.add(inference, inference.cost)
+    for _ in range(draw(st.integers(0, 40))):
+        value = draw(st.integers(-(10**6), 10**6))
+        builder.score(Score(draw(st.sampled_from("ab")), 1, value, value * value))
     return builder.build()
 
 
@@ -73,3 +76,24 @@ def test_every_interval_holds_its_difference_and_a_pass_rests_on_every_decisive_
         decided = {one.metric for one in comparison.deltas if one.verdict is not Verdict.UNDECIDED}
         assert set(DECISIVE) <= decided
         assert Verdict.WORSE not in {one.verdict for one in comparison.deltas}
+
+
+@QUICK
+@given(tables(), tables(), st.integers(2, 999))
+def test_more_looks_widen_every_interval_and_decide_nothing_that_one_look_does_not(a: Stats, b: Stats, of: int) -> None:
+    once, often = compare(a, b, MARGINS, ONLY), compare(a, b, MARGINS, Look(1, of))
+    for one, other in zip(once.deltas, often.deltas, strict=True):
+        assert (one.metric, one.delta, one.effect) == (other.metric, other.delta, other.effect)
+        if one.ci_low is not None and one.ci_high is not None:
+            assert other.ci_low is not None
+            assert other.ci_high is not None
+            assert other.ci_low <= one.ci_low <= one.ci_high <= other.ci_high
+        assert other.verdict is not Verdict.WORSE or one.verdict is Verdict.WORSE
+        assert other.verdict is not Verdict.BETTER or one.verdict is Verdict.BETTER
+
+
+@QUICK
+@given(tables(), tables(), st.sampled_from(["error_rate", "p_slower", "avg_input_tokens", "score"]))
+def test_a_wider_margin_never_makes_a_candidate_worse(a: Stats, b: Stats, key: str) -> None:
+    narrow, wide = (compare(a, b, MARGINS._replace(**{key: size})) for size in (0.01, 0.4))
+    assert not (wide.verdict is Verdict.WORSE and narrow.verdict is not Verdict.WORSE)

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from helixctl.api import Registry, Terms
+from helixctl.api import Registry
+from helixctl.api.terms import Terms
 from helixctl.core.audit import Actor
 from helixctl.core.policy import Decision
 from helixctl.errors import Drift, Duplicate, HelixError, IllegalTransition, NotFound, NothingToRestore, Unexpected

@@ -15,6 +15,16 @@ def run(
     source: Annotated[
         list[str] | None, typer.Option("--from", metavar="SOURCE", help="A file, a glob, or - for stdin; repeatable.")
     ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", metavar="FILE", help="Score a data set; repeatable.")
+    ] = None,
+    scorer: Annotated[
+        str | None, typer.Option("--scorer", metavar="NAME", help="exact, regex, numeric:0.01, json:FIELD.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", metavar="DURATION", help="Add up the evidence of so long, as 30d.")
+    ] = None,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Judge stored evidence again; write nothing.")] = False,
 ) -> None:
     """Judge a version by its recorded inferences, or by those of files, and keep the result.
 
@@ -23,9 +33,13 @@ def run(
       helixctl evaluate my-model@2.0.0
       helixctl evaluate my-model@2.0.0 --from 'logs/2026-11-*.jsonl'
       cat run.jsonl | helixctl evaluate my-model@2.0.0 --from - -o json
+      helixctl evaluate my-model@2.0.0 --recheck
 
     Exit codes: 0 passed or warning, 2 malformed input, 3 failed, 4 not found, 6 drift, 7 inconclusive, 8 not durable.
     """
     session = ctx.obj
-    asked = {"query": session.query(), "stdin": session.world.stdin}
-    session.emit(session.open().evaluate(ref, source or (), **asked, **session.conditions()))
+    if recheck:
+        session.emit(session.open().recheck(ref))
+    session.emit(
+        session.open().evaluate(ref, asked=session.asked(source, dataset, scorer, window), **session.conditions())
+    )

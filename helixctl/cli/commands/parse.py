@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from helixctl.core import times
 from helixctl.errors import Usage
@@ -36,3 +36,15 @@ def pairs(given: Sequence[str] | None, option: str) -> tuple[tuple[str, str], ..
             raise Usage(f"{option}: no NAME=VALUE", hint=f"write {option} NAME=VALUE")
         found.append((name, value))
     return tuple(found)
+
+
+def duration(text: str | None, option: str) -> timedelta | None:
+    """Return the duration that an option names.
+
+    Raises:
+        Usage: it names none.
+    """
+    try:
+        return None if text is None else times.parse_duration(text)
+    except ValueError as error:
+        raise Usage(f"{option}: {error}", hint="write 30d or 12h") from None

@@ -146,6 +146,15 @@ def _report(report: Any) -> dict[str, Any]:
     }
 
 
+def _rechecked(value: Any) -> dict[str, Any]:
+    return {
+        "kind": "recheck",
+        "ref": str(value.ref),
+        "agrees": value.is_sound,
+        "evaluations": [one._asdict() for one in value.found],
+    }
+
+
 def _compared(value: Any) -> dict[str, Any]:
     return {
         "kind": "comparison",
@@ -294,6 +303,7 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     },
     "Report": _report,
     "Compared": _compared,
+    "Rechecks": _rechecked,
     "Recorded": _recorded,
     "Listing": _listing,
     "Shown": _shown,
@@ -326,8 +336,8 @@ def exit_code(value: Any) -> int:
             return {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0)
         case "Compared":
             return {"worse": 3, "undecided": 7}.get(value.comparison.verdict, 0)
-        case "Listing":
-            return 6 if value.broken else 0
+        case "Rechecks" | "Listing":
+            return 0 if value.is_sound else 6
         case "Created":
             return max((_decided(one.decision) for one in value.results if one.decision), default=0)
         case "Swept":

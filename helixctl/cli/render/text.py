@@ -181,6 +181,21 @@ def _evaluation(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
+def _recheck(payload: Payload, verbose: bool, on: bool) -> str:
+    rows = [
+        [
+            (one["at"][:19], None),
+            (one["verdict"], OUTCOME.get(one["verdict"])),
+            (one["recomputed"] or "-", OUTCOME.get(one["recomputed"])),
+            ("expired" if one["is_expired"] else one["fault"] or "agrees", "red" if one["fault"] else None),
+        ]
+        for one in payload["evaluations"]
+    ]
+    table = columns(["EVALUATED", "SAID", "AGAIN", ""], rows, on=on)
+    head = "every verdict comes out again" if payload["agrees"] else "not every verdict comes out again"
+    return f"{safe(payload['ref'])}: {head}\n" + "".join(f"  {line}\n" for line in table.splitlines())
+
+
 def _comparison(payload: Payload, verbose: bool, on: bool) -> str:
     verdict = payload["verdict"]
     said = paint(verdict.upper(), OUTCOME.get(verdict), on=on)
@@ -308,6 +323,7 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "status": _statuses,
     "evaluation": _evaluation,
     "comparison": _comparison,
+    "recheck": _recheck,
     "recording": _recording,
     "entries": _entries,
     "verification": _verification,

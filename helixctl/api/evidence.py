@@ -1,0 +1,109 @@
+"""The evidence of evaluations: read it, judge it again, add it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from helixctl.core import evidence
+from helixctl.core.audit import Filter
+from helixctl.core.evidence import Evidence
+from helixctl.core.names import Ref
+from helixctl.engines import Reduction
+from helixctl.errors import HelixError, Invalid, NotFound
+from helixctl.storage import tree
+from helixctl.storage.registry import Store
+
+
+class Rechecked(NamedTuple):
+    """One evaluation: its entry, what it said, what its evidence gives now, and what does not agree, if anything."""
+
+    path: str
+    at: str
+    seq: int
+    verdict: str
+    recomputed: str | None
+    fault: str | None = None
+    is_expired: bool = False
+
+
+class Rechecks(NamedTuple):
+    """The evaluations of a version that left evidence, oldest first."""
+
+    ref: Ref
+    found: tuple[Rechecked, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """True where each verdict comes out again."""
+        return all(one.fault is None for one in self.found)
+
+
+def paths(store: Store, ref: Ref) -> list[str]:
+    """Return the paths of a version's evidence, oldest first."""
+    return list(tree.files_below(store.root, [f"{evidence.folder_of(ref)}/"], store.overlay))
+
+
+def recheck(store: Store, ref: Ref) -> Rechecks:
+    """Judge the evidence of each evaluation again, and compare with what the log says of it.
+
+    Raises:
+        NotFound: no evaluation of the version left any.
+    """
+    wanted = Filter(model=ref.model, version=ref.version, actions=("evaluation.completed", "evaluation.failed"))
+    logged: dict[str, dict[str, Any]] = {}
+    expired: set[str] = set()
+    for entry in store.entries(wanted):
+        for change in entry["changes"]:
+            if change["path"].startswith(f"{evidence.folder_of(ref)}/"):
+                expired |= {change["path"]} if change["after"] is None else set()
+                logged.setdefault(change["path"], entry)
+    if not logged:
+        raise NotFound(f"no evaluation of {ref} left evidence", hint=f"helixctl evaluate {ref}")
+    with store.reading() as still:
+        found = tuple(_rechecked(still, path, entry, is_expired=path in expired) for path, entry in logged.items())
+    return Rechecks(ref, found)
+
+
+def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bool) -> Rechecked:
+    said = entry["data"]["verdict"]
+    head = Rechecked(path, entry["ts"], entry["seq"], said, None, is_expired=is_expired)
+    if is_expired:
+        return head
+    try:
+        one = evidence.decode(store.read(path))
+    except HelixError as error:
+        return head._replace(fault=f"{error.message}")
+    again = one.judged()
+    facts = {
+        "verdict": (said, str(again.verdict)),
+        "proven": (entry["data"]["proven"], again.proven),
+        "samples": (entry["data"]["samples"], again.samples),
+        "stats": (entry["data"]["stats"], one.stats.digest()),
+    }
+    wrong = [name for name, (logged, now) in facts.items() if logged != now]
+    fault = f"{', '.join(wrong)} differ from what the log says" if wrong else None
+    return head._replace(recomputed=str(again.verdict), fault=fault)
+
+
+def window(store: Store, ref: Ref, span: timedelta, now: datetime) -> Reduction:
+    """Add up the evidence of a version that is of the last days.
+
+    Raises:
+        NotFound: there is none. Invalid: a file is damaged, or holds inferences without a time.
+    """
+    with store.reading() as still:
+        counted = evidence.summed(_newest_first(still, ref), (now - span).date())
+    if not counted.counted:
+        raise NotFound(f"no evidence of {ref} is of that window", hint=f"helixctl evaluate {ref} --since 1d, each day")
+    left = f"{len(counted.left_out)} evaluations speak of days that newer ones speak of, and are left out"
+    return Reduction(counted.stats, notes=(left,) if counted.left_out else ())
+
+
+def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:
+    for path in reversed(paths(store, ref)):
+        try:
+            yield path, evidence.decode(store.read(path))
+        except Invalid as error:
+            raise error.at(path) from None

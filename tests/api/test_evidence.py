@@ -1,0 +1,166 @@
+"""Evidence of evaluations: kept, judged again, added up, and let go."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helixctl.api.sources import Asked
+from helixctl.core import evidence
+from helixctl.core.evidence import Evidence, decode, encode
+from helixctl.core.judge import Thresholds
+from helixctl.core.names import Ref
+from helixctl.core.stats import Inference, StatsBuilder
+from helixctl.errors import Invalid, NotFound
+from tests.conftest import Place
+
+DAY = "2026-02-%02dT10:00:00Z"
+
+
+def day_file(place: Place, day: int, count: int, latency: int = 100) -> str:
+    path = place.root / f"day{day}.jsonl"
+    line = f'{{"ts":"{DAY % day}","success":true,"latency_ms":{latency},"confidence":0.9}}\n'
+    path.write_text(line * count)
+    return str(path)
+
+
+def kept(place: Place) -> list[Path]:
+    return sorted((place.root / "evaluations/m/1.0.0").glob("*.gz"))
+
+
+def test_an_evaluation_keeps_what_its_verdict_can_be_computed_from(place: Place) -> None:
+    place.register("m@1.0.0")
+    report = place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+    (path,) = kept(place)
+    found = decode(path.read_bytes())
+    assert found.stats == report.reduction.stats
+    assert found.judged() == report.evaluation
+    assert place.registry.recheck("m@1.0.0").is_sound
+    assert place.registry.verify().outcome == "ok"
+    assert [row["path"] for row in list(place.registry.audit())[-1]["changes"]] == [
+        "models/m/1.0.0.toml",
+        str(path.relative_to(place.root)),
+    ]
+
+
+def test_a_dry_evaluation_keeps_none_and_there_is_nothing_to_recheck(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)], dry_run=True)
+    assert kept(place) == []
+    with pytest.raises(NotFound, match="left evidence"):
+        place.registry.recheck("m@1.0.0")
+
+
+@pytest.mark.parametrize("harm", ["flip", "lose", "swap", "empty"])
+def test_evidence_that_was_touched_is_found_by_recheck_and_by_verify(place: Place, harm: str) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+    place.clock.now += timedelta(hours=1)
+    place.registry.evaluate("m@1.0.0", [day_file(place, 2, 60, latency=9000)])
+    first, second = kept(place)
+    match harm:
+        case "flip":
+            raw = bytearray(first.read_bytes())
+            raw[len(raw) // 2] ^= 1
+            first.write_bytes(raw)
+        case "lose":
+            first.unlink()
+        case "swap":
+            first.write_bytes(second.read_bytes())
+        case "empty":
+            first.write_bytes(b"")
+    checked = place.registry.recheck("m@1.0.0")
+    assert [one.fault is None for one in checked.found] == [False, True]
+    assert place.registry.verify().outcome != "ok"
+
+
+def test_a_window_adds_the_days_up_and_counts_none_twice(place: Place) -> None:
+    place.register("m@1.0.0")
+    for day, count in ((25, 40), (26, 30), (26, 35), (27, 20)):
+        place.clock.now += timedelta(minutes=1)
+        place.registry.evaluate("m@1.0.0", [day_file(place, day, count)])
+    report = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+    assert (report.evaluation.samples, report.evaluation.verdict) == (40 + 35 + 20, "passed")
+    assert report.reduction.notes == ("1 evaluations speak of days that newer ones speak of, and are left out",)
+    assert place.registry.show("m@1.0.0").metrics["source"] == "window"  # type: ignore[index]
+    again = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+    assert again.evaluation.samples == 95
+    near = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=3)))
+    assert near.evaluation.samples == 35 + 20
+    with pytest.raises(NotFound):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(hours=1)))
+
+
+def test_a_window_over_inferences_without_a_time_is_refused(place: Place) -> None:
+    place.register("m@1.0.0")
+    path = place.root / "x.jsonl"
+    path.write_text('{"success":true,"latency_ms":5}\n')
+    place.registry.evaluate("m@1.0.0", [str(path)])
+    with pytest.raises(Invalid, match="no time"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+
+
+def test_old_evidence_goes_with_the_next_evaluation_and_the_newest_stays(place: Place) -> None:
+    with (place.root / "helix.toml").open("a") as text:
+        text.write("\n[evaluation]\nevidence_days = 10\n")
+    place.register("m@1.0.0")
+    for _ in range(3):
+        place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+        place.clock.now += timedelta(days=9)
+    assert len(kept(place)) == 2
+    assert place.registry.verify().outcome == "ok"
+    checked = place.registry.recheck("m@1.0.0")
+    assert [one.is_expired for one in checked.found] == [True, False, False]
+    assert checked.is_sound
+
+
+LIMITS = st.builds(
+    Thresholds, min_samples=st.integers(1, 10**6), warn=st.frozensets(st.sampled_from(["min_confidence"]))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LIMITS, st.integers(0, 40), st.booleans())
+def test_evidence_comes_back_as_it_went(limits: Thresholds, count: int, proven: bool) -> None:
+    builder = StatsBuilder("m", "1.0.0")
+    for number in range(count):
+        builder.add(Inference(None, "", True, number, 5, None, None, 900_000), None)
+    one = Evidence(Ref("m", "1.0.0"), "a" * 64, "files", limits, "passed", proven, builder.build())
+    assert decode(encode(one)) == one
+    assert encode(decode(encode(one))) == encode(one)
+
+
+ONE = encode(
+    Evidence(Ref("m", "1.0.0"), "a" * 64, "files", Thresholds(), "passed", True, StatsBuilder("m", "1.0.0").build())
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(ONE) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_refused_or_changes_nothing_that_is_said(at: int, flip: int) -> None:
+    raw = bytearray(ONE)
+    raw[at] ^= flip
+    try:
+        found = decode(bytes(raw))
+    except Invalid:
+        return
+    assert found == decode(ONE)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"x", zlib.compress(b"{}"), ONE[:-1], ONE + b"x", ONE + ONE, zlib.compress(bytes(10**7), wbits=31)]
+)
+def test_what_is_no_evidence_is_refused(raw: bytes) -> None:
+    with pytest.raises(Invalid, match="not the evidence"):
+        decode(raw)
+
+
+def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "MOST_BYTES", 1000)
+    with pytest.raises(Invalid):
+        decode(zlib.compress(bytes(10**6), wbits=31))
