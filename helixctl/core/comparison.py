@@ -23,6 +23,8 @@ DECISIVE = ("error_rate", "slow_share", "p_slower")
 RELATIVE = ("cost_per_request", "avg_input_tokens", "avg_output_tokens")
 """Their margins are shares of the baseline's mean."""
 SCORES = "scores."
+MOST_TIMES = 1000
+"""Beyond so many times the samples, more of them are no advice."""
 _LOOK = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 
 
@@ -293,23 +295,40 @@ def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
             fact = f"{one.metric} is worse than that of {baseline}: {one.candidate:.4g} against {one.baseline:.4g}"
             told.append(f"{fact}, by {span[0]:.4g} at least where {one.margin:.4g} is allowed; see `{compared}`")
         elif one.verdict is Verdict.UNDECIDED and found.margins.is_decisive(one.metric):
-            fact = f"{one.metric} is undecided against {baseline}: {_missing(one, found.margins)}"
+            fact = f"{one.metric} is undecided against {baseline}: {_missing(one, found)}"
             told.append(f"{fact}, then run `{compared}`")
     return tuple(told)
 
 
-def _missing(one: Delta, margins: Margins) -> str:
-    """Say what would settle a metric: the half of an interval shrinks with the root of the samples."""
-    span, least = _span(one, margins), min(one.n_baseline, one.n_candidate)
-    if span is None or one.delta is None or one.margin is None:
-        if least >= st.SMALLEST_NORMAL_N:
+def _missing(one: Delta, found: Comparison) -> str:
+    """Say what would settle a metric."""
+    if one.ci_low is None or one.margin is None:
+        if min(one.n_baseline, one.n_candidate) >= st.SMALLEST_NORMAL_N:
             return "how much it varies is not known; give it for each sample"
         return f"known of {one.n_candidate} requests and of {one.n_baseline} of the baseline; record more"
-    if span[1] <= one.margin or span[0] > one.margin:
+    if _settles(one, found, 1.0):
         return "latencies are known by bucket only; read each"
-    middle = -one.delta if margins.higher_is_better(one.metric) else one.delta
-    room = abs(one.margin - middle)
-    if room < 1e-12:
-        return "the difference is the margin itself; record more"
-    reach = span[1] - middle if middle < one.margin else middle - span[0]
-    return f"about {max(1.1, (reach / room) ** 2):.1f} times as many requests of both would settle it"
+    low, high = 1.0, 2.0
+    while not _settles(one, found, high):
+        low, high = high, 2 * high
+        if high > MOST_TIMES:
+            return "the difference is about the margin itself; record more, or move the margin"
+    while high - low > 0.005 * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _settles(one, found, middle) else (middle, high)
+    times = f"{max(high, 1.1):.1f}" if high < 10 else f"{high:.0f}"
+    return f"about {times} times as many requests of both, alike, would settle it"
+
+
+def _settles(one: Delta, found: Comparison, times: float) -> bool:
+    """Tell whether a metric would be decided by so many times the samples with the same shares and means."""
+    z, m, n = found.look.z, one.n_candidate * times, one.n_baseline * times
+    p, q, low, high = (value or 0.0 for value in (one.candidate, one.baseline, one.ci_low, one.ci_high))
+    if one.metric == "p_slower":
+        low, high = (end - 0.5 for end in st.share_interval(p, m, n, z))
+    elif one.metric in DECISIVE:
+        low, high = st.newcombe_interval(p * m, m, q * n, n, z)
+    else:
+        half = (high - low) / 2 / math.sqrt(times)
+        low, high = p - q - half, p - q + half
+    return _judged(one._replace(ci_low=low, ci_high=high), found.margins).verdict is not Verdict.UNDECIDED

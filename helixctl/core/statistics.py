@@ -159,7 +159,7 @@ def _at_most(k: int, n: int, rate: float) -> float:
     return 1.0 if k >= n else beta_cdf(1.0 - rate, float(n - k), k + 1.0)
 
 
-def wilson_interval(k: int, n: int, z: float) -> tuple[float, float]:
+def wilson_interval(k: float, n: float, z: float) -> tuple[float, float]:
     """Give the score interval of a rate.
 
     Args: 0 <= k <= n; z is the normal quantile (1.96 for 95% on two sides).
@@ -259,7 +259,7 @@ def variance(of: Sums) -> float:
 
 
 def newcombe_interval(
-    k: int, n: int, k_baseline: int, n_baseline: int, z: float = Z_95_TWO_SIDED
+    k: float, n: float, k_baseline: float, n_baseline: float, z: float = Z_95_TWO_SIDED
 ) -> tuple[float, float]:
     """Give the interval of the difference of two independent rates, k/n - k_baseline/n_baseline.
 
@@ -286,7 +286,7 @@ def share_of_wins(one: Histogram, other: Histogram) -> float:
     return twice / (2 * up_to[-1] * sum(count for _, count in one))
 
 
-def share_interval(share: float, m: int, n: int, z: float = Z_95_TWO_SIDED) -> tuple[float, float]:
+def share_interval(share: float, m: float, n: float, z: float = Z_95_TWO_SIDED) -> tuple[float, float]:
     """Give the score interval of a share of wins; with ties it is wider than it need be.
 
     Args: share in 0..1, of m times n pairs, both positive; z is the normal quantile, of two sides.
@@ -295,7 +295,7 @@ def share_interval(share: float, m: int, n: int, z: float = Z_95_TWO_SIDED) -> t
     return _share_low(share, m, n, z), 1.0 - _share_low(1.0 - share, m, n, z)
 
 
-def _share_low(share: float, m: int, n: int, z: float) -> float:
+def _share_low(share: float, m: float, n: float, z: float) -> float:
     low, high, rest = 0.0, share, (m + n) / 2 - 1
     for _ in range(60):  # convex: the score is above z up to the bound, and below it from there to `share`
         at = (low + high) / 2

@@ -5,12 +5,16 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from helixctl.core.comparison import Comparison, Delta, Margins, Verdict, compare
+from helixctl.core import judge
+from helixctl.core.comparison import ONLY, Comparison, Delta, Look, Margins, Verdict, advice, agreed, compare, weighed
 from helixctl.core.statistics import Z_95_TWO_SIDED, newcombe_interval, share_interval, share_of_wins
-from helixctl.core.stats import Inference, Stats, StatsBuilder
+from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
+from helixctl.errors import Usage
 
 MARGINS = Margins()
 BETTER, EQUIVALENT, WORSE, UNDECIDED = Verdict
@@ -226,3 +230,229 @@ def test_effects_are_those_of_cohen_and_of_cliff() -> None:
     assert of(comparison, "error_rate").effect == pytest.approx(1.875 - 1.571, abs=1e-3)
     assert of(comparison, "p_slower").effect == 1.0
     assert of(compare(table(tokens=[5]), table(tokens=[7]), MARGINS), "avg_input_tokens").effect is None
+
+
+def scored(*values: float, name: str = "exact", known: bool = True) -> Stats:
+    """Return a table of usual requests and of samples with these scores."""
+    found = [round(value * 10**6) for value in values]
+    score = Score(name, len(found), sum(found), sum(value * value for value in found) if known else None)
+    return replace(table(), scores=(score,))
+
+
+def shares(right: int, wrong: int) -> list[float]:
+    return [1.0] * right + [0.0] * wrong
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "verdict"),
+    [
+        (shares(950, 50), shares(850, 150), BETTER),
+        (shares(8500, 1500), shares(8500, 1500), EQUIVALENT),
+        (shares(85, 15), shares(85, 15), UNDECIDED),
+        (shares(700, 300), shares(850, 150), WORSE),
+    ],
+)
+def test_a_score_is_compared_like_a_mean_and_higher_is_better(
+    candidate: list[float], baseline: list[float], verdict: Verdict
+) -> None:
+    found = of(compare(scored(*candidate), scored(*baseline), MARGINS), "scores.exact")
+    means, n = (statistics.mean(baseline), statistics.mean(candidate)), (len(baseline), len(candidate))
+    assert (found.baseline, found.candidate, found.margin) == pytest.approx((*means, 0.02))
+    assert (found.n_baseline, found.n_candidate, found.verdict) == (*n, verdict)
+    variances = statistics.variance(candidate), statistics.variance(baseline)
+    half = Z_95_TWO_SIDED * math.sqrt(variances[0] / n[1] + variances[1] / n[0])
+    assert (found.ci_low, found.ci_high) == pytest.approx((means[1] - means[0] - half, means[1] - means[0] + half))
+    assert found.effect == pytest.approx((means[1] - means[0]) / math.sqrt(sum(variances) / 2))
+
+
+def test_a_score_of_which_lower_is_better_is_judged_the_other_way_round() -> None:
+    low, high = scored(*shares(50, 950), name="loss"), scored(*shares(150, 850), name="loss")
+    falling = Margins.of({}, ("loss",))
+    assert of(compare(low, high, falling), "scores.loss").verdict is BETTER
+    assert of(compare(high, low, falling), "scores.loss").verdict is WORSE
+    assert of(compare(high, low, Margins.of({}, ("other",))), "scores.loss").verdict is BETTER
+
+
+def test_scores_whose_spread_is_not_known_have_a_difference_and_no_interval() -> None:
+    known, unknown = scored(*shares(900, 100)), scored(*shares(100, 900), known=False)
+    for one, other in ((known, unknown), (unknown, known), (unknown, unknown)):
+        found = of(compare(one, other, MARGINS), "scores.exact")
+        assert (found.verdict, found.ci_low, found.effect) == (UNDECIDED, None, None)
+    assert of(compare(known, unknown, MARGINS), "scores.exact").delta == pytest.approx(0.8)
+    impossible = replace(table(), scores=(Score("exact", 100, 10**9, 10),))
+    assert of(compare(known, impossible, MARGINS), "scores.exact").ci_low is None
+
+
+def test_a_score_of_one_side_only_is_undecided_and_keeps_the_whole_from_being_better() -> None:
+    comparison = compare(scored(*shares(90, 10)), table(cost=[1]), MARGINS)
+    found = of(comparison, "scores.exact")
+    assert (found.verdict, found.n_candidate, found.n_baseline, found.baseline) == (UNDECIDED, 100, 0, None)
+    assert comparison.verdict is EQUIVALENT
+
+
+def test_margins_come_from_a_table_over_the_defaults() -> None:
+    margins = Margins.of({"error_rate": Decimal("0.2"), "scores": {"exact": Decimal("0.3")}, "score": Decimal("0.1")})
+    told = (margins.margin("error_rate"), margins.margin("slow_share"), margins.margin("cost_per_request"))
+    assert told == (0.2, 0.05, 0.1)
+    assert (margins.margin("scores.exact"), margins.margin("scores.other")) == (0.3, 0.1)
+    candidate, baseline = scored(*shares(700, 300)), scored(*shares(850, 150))
+    assert compare(candidate, baseline, margins).verdict is EQUIVALENT
+
+
+@pytest.mark.parametrize(
+    ("stated", "metric"),
+    [
+        ({"avg_confidence": Decimal("0.1")}, "avg_confidence"),
+        ({"cost_per_request": Decimal("0.1")}, "cost_per_request"),
+        ({"scores": {"exact": Decimal("0.1")}}, "scores.exact"),
+    ],
+)
+def test_what_a_margin_is_stated_for_must_be_answered(stated: dict[str, Decimal], metric: str) -> None:
+    comparison = compare(table(), table(), Margins.of(stated))
+    found = of(comparison, metric)
+    assert (comparison.verdict, found.verdict, found.n_candidate, found.n_baseline) == (UNDECIDED, UNDECIDED, 0, 0)
+    assert compare(table(), table(), MARGINS).verdict is EQUIVALENT
+
+
+def test_a_margin_for_scores_in_general_asks_for_an_answer_on_each_there_is() -> None:
+    margins, one_side = Margins.of({"score": Decimal("0.1")}), scored(*shares(90, 10))
+    assert compare(one_side, table(), margins).verdict is UNDECIDED
+    assert compare(table(), table(), margins).verdict is EQUIVALENT
+
+
+@pytest.mark.parametrize(("text", "look"), [("1/1", (1, 1)), ("2/4", (2, 4)), ("4/4", (4, 4)), ("999/999", (999, 999))])
+def test_a_look_is_one_of_so_many_and_spends_its_part_of_alpha(text: str, look: tuple[int, int]) -> None:
+    found = Look.parse(text)
+    assert found == look
+    assert found.alpha == pytest.approx(0.05 / look[1])
+    assert statistics.NormalDist().cdf(found.z) == pytest.approx(1 - found.alpha / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5/4", "0/4", "x/y", "2", "", "2/0", "-1/4", "1/-4", "1.5/4", "2/4/8", "01/4", " 2/4", "2/4\n", "1/1000", "٢/٤"],
+)
+def test_a_look_that_nobody_can_mean_is_refused(text: str) -> None:
+    with pytest.raises(Usage, match="is no look"):
+        Look.parse(text)
+
+
+def test_each_of_four_looks_takes_its_intervals_at_a_quarter_of_alpha() -> None:
+    candidate, baseline = scored(*shares(85, 15)), scored(*shares(90, 10))
+    z = statistics.NormalDist().inv_cdf(1 - 0.05 / 4 / 2)
+    candidate, baseline = (
+        replace(one, rows=side.rows) for one, side in ((candidate, table(failures=40)), (baseline, table()))
+    )
+    whole, part = (compare(candidate, baseline, MARGINS, look) for look in (ONLY, Look(2, 4)))
+    assert (part.look, whole.look) == ((2, 4), (1, 1))
+    for one, other in zip(whole.deltas, part.deltas, strict=True):
+        assert one.delta == other.delta
+        assert None not in (one.ci_low, one.ci_high, other.ci_low, other.ci_high)
+        assert other.ci_low < one.ci_low  # type: ignore[operator]  # neither is None
+        assert one.ci_high < other.ci_high  # type: ignore[operator]  # neither is None
+    rate = of(part, "error_rate")
+    assert (rate.ci_low, rate.ci_high) == newcombe_interval(40, 2040, 0, 2000, z)
+    slower = of(part, "p_slower")
+    assert (slower.ci_low, slower.ci_high) == pytest.approx([end - 0.5 for end in share_interval(0.5, 2000, 2000, z)])
+    exact = of(part, "scores.exact")
+    half = z * math.sqrt(statistics.variance(shares(85, 15)) / 100 + statistics.variance(shares(90, 10)) / 100)
+    assert exact.ci_high == pytest.approx(-0.05 + half)
+    assert len({compare(candidate, baseline, MARGINS, Look(i, 4)).deltas for i in (1, 2, 3, 4)}) == 1
+
+
+def test_a_difference_that_one_look_calls_worse_may_be_undecided_at_one_of_four() -> None:
+    candidate, baseline = table(FLAT[:1000], failures=28), table(FLAT[:1000], failures=6)
+    assert of(compare(candidate, baseline, MARGINS), "error_rate").verdict is WORSE
+    assert of(compare(candidate, baseline, MARGINS, Look(1, 4)), "error_rate").verdict is UNDECIDED
+
+
+def test_two_comparisons_of_latencies_known_by_bucket_count_where_they_agree() -> None:
+    usual, slow = compare(table(), table(), MARGINS), compare(table([300] * 2000), table(), MARGINS)
+    assert agreed(usual, usual) == usual
+    found = agreed(slow, usual)
+    assert (found.verdict, of(found, "p_slower").verdict, of(found, "error_rate").verdict) == (
+        UNDECIDED,
+        UNDECIDED,
+        EQUIVALENT,
+    )
+    assert any("known by bucket only" in text for text in advice(found, "m@2.0.0", "m@1.0.0"))
+
+
+LIMITS = judge.Thresholds()
+"""No confidence is recorded, so that its threshold is not applicable."""
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "alone", "beside"),
+    [
+        (table(), table(), "passed", "passed"),
+        (table(failures=90), table(), "passed", "failed"),
+        (table(failures=900), table(), "failed", "failed"),
+        (table(FLAT[:100]), table(), "passed", "inconclusive"),
+        (table(failures=900), Stats(), "failed", "failed"),
+        (table(FLAT[:20]), table(), "inconclusive", "inconclusive"),
+        (table([900] * 40), table(), "inconclusive", "failed"),
+    ],
+)
+def test_worse_fails_an_evaluation_and_undecided_leaves_it_inconclusive_at_best(
+    candidate: Stats, baseline: Stats, alone: str, beside: str
+) -> None:
+    evaluation = judge.judge(candidate, LIMITS)
+    found = weighed(evaluation, compare(candidate, baseline, MARGINS), "m@2.0.0", "m@1.0.0")
+    assert (evaluation.verdict, found.verdict) == (alone, beside)
+    assert found.proven == (evaluation.proven and beside == "passed")
+    assert (found.metrics, found.thresholds, found.samples) == (
+        evaluation.metrics,
+        evaluation.thresholds,
+        evaluation.samples,
+    )
+    activates = [text for text in found.recommendations if "--for activate" in text]
+    assert bool(activates) == found.proven
+
+
+def test_a_warning_becomes_inconclusive_beside_a_comparison_that_is_undecided() -> None:
+    candidate = table([6000] * 100)
+    evaluation = judge.judge(candidate, replace(LIMITS, warn=frozenset({"max_latency_ms"})))
+    found = weighed(evaluation, compare(candidate, candidate, MARGINS), "m@2.0.0", "m@1.0.0")
+    assert (evaluation.verdict, found.verdict) == ("warning", "inconclusive")
+
+
+def test_the_advice_names_what_is_worse_by_how_much_and_what_would_settle_the_rest() -> None:
+    candidate, baseline = table([1900] * 400, failures=3), table(FLAT[:400])
+    worse, undecided = (
+        next(text for text in advice(compare(candidate, baseline, MARGINS), "m@2.0.0", "m@1.0.0") if name in text)
+        for name in ("p_slower", "error_rate")
+    )
+    assert worse.startswith("p_slower is worse than that of m@1.0.0: 1 against 0.5, by 0.")
+    assert worse.endswith(" at least where 0.05 is allowed; see `helixctl compare m@2.0.0 m@1.0.0`")
+    assert undecided.startswith("error_rate is undecided against m@1.0.0: about ")
+    assert undecided.endswith(
+        " times as many requests of both, alike, would settle it, then run `helixctl compare m@2.0.0 m@1.0.0`"
+    )
+    assert advice(compare(table(), table(), MARGINS), "a", "b") == ()
+    nothing = advice(compare(table(), Stats(), MARGINS), "a", "b")
+    assert [text.partition(" is undecided")[0] for text in nothing] == ["error_rate", "slow_share", "p_slower"]
+    assert all("known of 2000 requests and of 0 of the baseline; record more" in text for text in nothing)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 4])
+def test_as_many_requests_as_the_advice_says_do_settle_it_and_fewer_do_not(failures: int) -> None:
+    def sides(times: float) -> tuple[Stats, Stats]:
+        n, bad = round(200 * times), round(failures * times)
+        return table([100] * (n - bad), failures=bad), table([100] * n)
+
+    (told,) = (text for text in advice(compare(*sides(1), MARGINS), "a", "b") if text.startswith("error_rate"))
+    times = float(told.partition("about ")[2].partition(" times")[0])
+    assert of(compare(*sides(1.15 * times), MARGINS), "error_rate").verdict is not UNDECIDED
+    assert of(compare(*sides(0.85 * times), MARGINS), "error_rate").verdict is UNDECIDED
+
+
+def test_a_difference_that_is_the_margin_is_settled_by_no_number_of_requests() -> None:
+    candidate, baseline = table([100] * 990, failures=10), table([100] * 1000)
+    (told,) = (
+        text for text in advice(compare(candidate, baseline, MARGINS), "a", "b") if text.startswith("error_rate")
+    )
+    assert "the difference is about the margin itself; record more, or move the margin" in told
+    few = scored(*shares(30, 10)), scored(*shares(30, 10))
+    (told,) = advice(compare(*few, Margins.of({"score": Decimal("0.1")})), "a", "b")
+    assert "scores.exact is undecided against b: about 3.7 times as many" in told

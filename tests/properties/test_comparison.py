@@ -95,5 +95,5 @@ def test_more_looks_widen_every_interval_and_decide_nothing_that_one_look_does_n
 @QUICK
 @given(tables(), tables(), st.sampled_from(["error_rate", "p_slower", "avg_input_tokens", "score"]))
 def test_a_wider_margin_never_makes_a_candidate_worse(a: Stats, b: Stats, key: str) -> None:
-    narrow, wide = (compare(a, b, MARGINS._replace(**{key: size})) for size in (0.01, 0.4))
+    narrow, wide = (compare(a, b, Margins.of({key: size})) for size in (0.01, 0.4))
     assert not (wide.verdict is Verdict.WORSE and narrow.verdict is not Verdict.WORSE)
