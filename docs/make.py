@@ -14,7 +14,7 @@ from typing import Any
 from helixctl import errors
 from helixctl.cli import app, completion
 from helixctl.cli.commands import completion as shells
-from helixctl.core import audit, checks, frameworks, integrity, policy, record, settings
+from helixctl.core import audit, checks, comparison, frameworks, integrity, policy, record, settings
 from helixctl.core.schema import Schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,8 @@ def _settings() -> str:
     defaults = settings.Settings("", "")
     rows = []
     for key, kind in _keys(settings.SCHEMA):
-        value = getattr(defaults, key.strip("`").rpartition(".")[2], None)
+        name = key.strip("`").rpartition(".")[2]
+        value = getattr(comparison.Margins() if ".margins." in key else defaults, name, None)
         shown = "" if value in ("", None) else f"`{list(value) if isinstance(value, tuple) else value}`".lower()
         rows.append((key, kind, shown))
     return _table(("key", "value", "default"), rows)

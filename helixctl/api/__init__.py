@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-    from helixctl.api.comparison import Compared
+    from helixctl.api.comparison import Against, Compared, Stated
     from helixctl.api.evaluation import Recorded, Report
     from helixctl.api.evidence import Rechecks
     from helixctl.api.inspection import Listing, ModelStatus
@@ -252,6 +252,7 @@ class Registry(NamedTuple):
         sources: Sequence[str] = (),
         *,
         asked: Asked | None = None,
+        against: Against | None = None,
         stdin: BinaryIO | None = None,
         **terms: Unpack[Terms],
     ) -> Report:
@@ -259,8 +260,8 @@ class Registry(NamedTuple):
         from helixctl.api.evaluation import evaluate
         from helixctl.api.sources import Asked
 
-        found = self.show(ref)
-        return evaluate(self.store, self._about(found.ref, terms), found, asked or Asked(sources, stdin=stdin))
+        found, wanted = self.show(ref), asked or Asked(sources, stdin=stdin)
+        return evaluate(self.store, self._about(found.ref, terms), found, wanted, against)
 
     def recheck(self, ref: str) -> Rechecks:
         """Judge the stored evidence of each evaluation again, and compare with what the log says."""
@@ -275,14 +276,17 @@ class Registry(NamedTuple):
         sources: Sequence[str] = (),
         baseline_sources: Sequence[str] = (),
         *,
+        margins: Stated | None = None,
+        look: str | None = None,
         query: Query | None = None,
         stdin: BinaryIO | None = None,
     ) -> Compared:
         """Compare two versions by their recorded inferences, or by those of files, globs and `-`, without writing."""
-        from helixctl.api.comparison import Side, asked, compare
+        from helixctl.api.comparison import Against, Side, compare
+        from helixctl.api.sources import Asked
 
-        new, old = asked(sources, baseline_sources, query, stdin)
-        return compare(self.store, Side(self.show(candidate), new), Side(self.show(baseline), old))
+        against = Against(baseline, baseline_sources, margins or {}, look)
+        return compare(self.store, Side(self.show(candidate), Asked.of(sources, query, stdin)), against)
 
     def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
         """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from helixctl.api.evaluation import reduced
-from helixctl.api.sources import EVERYTHING, Asked
-from helixctl.core import comparison
-from helixctl.core.comparison import Comparison, Margins
-from helixctl.core.names import Ref
+from helixctl.api.sources import EVERYTHING, Asked, reduced
+from helixctl.core import comparison, settings
+from helixctl.core.comparison import Comparison, Look, Margins
+from helixctl.core.judge import Evaluation
+from helixctl.core.names import Ref, parse_ref
 from helixctl.core.record import Record
-from helixctl.engines import Query, Reduction
+from helixctl.core.schema import checked
+from helixctl.core.settings import Settings
+from helixctl.engines import Reduction
+from helixctl.errors import NotFound, NothingToRestore
 from helixctl.storage.registry import Store
+
+Stated = Mapping[str, Decimal | float]
 
 
 class Compared(NamedTuple):
@@ -23,6 +30,11 @@ class Compared(NamedTuple):
     comparison: Comparison
     reductions: tuple[Reduction, Reduction]
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is worse by how much, and what would settle the rest."""
+        return comparison.advice(self.comparison, str(self.ref), str(self.baseline))
+
 
 class Side(NamedTuple):
     """A version, and which of its inferences are wanted."""
@@ -31,26 +43,87 @@ class Side(NamedTuple):
     asked: Asked = EVERYTHING
 
 
-def asked(
-    sources: Sequence[str], baseline_sources: Sequence[str], query: Query | None, stdin: BinaryIO | None
-) -> tuple[Asked, Asked]:
-    """Return what is wanted of either side; standard input feeds one of them."""
-    old = Asked.of(baseline_sources, query, None if "-" in sources else stdin)
-    return Asked.of(sources, query, stdin), old
+class Against(NamedTuple):
+    """What a version is compared with, and how.
+
+    Args:
+        baseline: MODEL@VERSION; beside an evaluation also a version or an alias of the same model, such as `active`.
+        sources: files, globs or `-` that stand for what was recorded of it.
+        margins: by metric, over those of helix.toml; that of one score is `scores.NAME`.
+        look: which of the planned looks this is, such as `2/4`.
+    """
+
+    baseline: str
+    sources: Sequence[str] = ()
+    margins: Stated = MappingProxyType({})
+    look: str | None = None
 
 
-def compare(store: Store, candidate: Side, baseline: Side) -> Compared:
+def compare(store: Store, candidate: Side, against: Against) -> Compared:
     """Reduce the inferences of both, and compare the tables.
 
     Raises:
-        Invalid: more malformed lines on one side than `max_malformed`.
-        NotFound, StorageRefused: a source cannot be read.
-        Usage: both sides are to be read from standard input.
+        Invalid: more malformed lines on one side than `max_malformed`, or a margin that is none.
+        NotFound: no such version, or source. StorageRefused: a source cannot be read.
+        Usage: a look that is none, or both sides are to be read from standard input.
     """
-    new, old = (reduced(store, side.record, side.asked) for side in (candidate, baseline))
-    return Compared(
-        candidate.record.ref,
-        baseline.record.ref,
-        comparison.compare(new.stats, old.stats, Margins()),
-        (new, old),
-    )
+    rules = _rules(store.settings(), against)
+    baseline = store.resolved(parse_ref(against.baseline))
+    old = Side(baseline, _of_baseline(candidate.asked, against.sources))
+    return _compared((candidate, old), (reduced(store, *candidate), reduced(store, *old)), rules)
+
+
+def beside(
+    store: Store, candidate: Side, reduction: Reduction, against: Against
+) -> tuple[Compared | None, tuple[str, ...]]:
+    """Compare what an evaluation reduced with a baseline; where there is none, None and why.
+
+    Raises:
+        As `compare` does, but for an alias of the same model that names no version now.
+    """
+    rules, own = _rules(store.settings(), against), candidate.record.ref
+    named = parse_ref(against.baseline if "@" in against.baseline else f"{own.model}@{against.baseline}")
+    try:
+        baseline = store.resolved(named)
+    except (NotFound, NothingToRestore) as error:
+        if named.model != own.model or not named.is_alias:
+            raise
+        return None, (f"nothing to compare {own} with: {error.message}",)
+    if baseline.ref == own and not (against.sources or candidate.asked.patterns or candidate.asked.datasets):
+        return None, (f"nothing to compare {own} with: it is itself {named}",)
+    old = Side(baseline, _of_baseline(candidate.asked, against.sources))
+    return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
+
+
+def weighed(evaluation: Evaluation, compared: Compared | None) -> Evaluation:
+    """Let a comparison, where there is one, count in a verdict."""
+    if compared is None:
+        return evaluation
+    return comparison.weighed(evaluation, compared.comparison, str(compared.ref), str(compared.baseline))
+
+
+def _of_baseline(asked: Asked, sources: Sequence[str]) -> Asked:
+    """Return what is wanted of the baseline: likewise, of its own sources; standard input feeds one side."""
+    stdin = None if "-" in (*asked.patterns, *asked.datasets) else asked.stdin
+    if asked.datasets and not asked.patterns:
+        return Asked((), asked.query, stdin, datasets=sources)
+    return Asked(sources, asked.query, stdin, window=None if sources else asked.window)
+
+
+def _rules(of: Settings, against: Against) -> tuple[Margins, Look]:
+    look = comparison.ONLY if against.look is None else Look.parse(against.look)
+    given: dict[str, Any] = {name: value for name, value in of.margins.items() if name != "scores"}
+    scores: dict[str, Any] = {**of.margins.get("scores", {})}
+    for metric, value in against.margins.items():
+        score = metric.removeprefix(comparison.SCORES)
+        stated = given if score == metric else scores
+        stated[score] = value if isinstance(value, Decimal | bool) else Decimal(str(value))
+    return Margins.of(checked({"scores": scores, **given}, settings.MARGINS), of.lower_is_better), look
+
+
+def _compared(sides: tuple[Side, Side], found: tuple[Reduction, Reduction], rules: tuple[Margins, Look]) -> Compared:
+    new, old = found
+    told = comparison.compare(new.stats, old.stats, *rules)
+    if new.best or old.best:  # latencies are known by bucket: the answer must be the same at either end
+        told = comparison.agreed(told, comparison.compare(new.best or new.stats, old.best or old.stats, *rules))
+    return Compared(sides[0].record.ref, sides[1].record.ref, told, found)

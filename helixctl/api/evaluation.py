@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from helixctl.api.evidence import paths, window
-from helixctl.api.sources import Asked, groups
+from helixctl.api.evidence import paths
+from helixctl.api.sources import Asked, reduced, subject_of
 from helixctl.core import evidence
 from helixctl.core import request as ask
 from helixctl.core import stats as statistics
@@ -20,9 +20,8 @@ from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
-from helixctl.core.stats import Stats
 from helixctl.core.times import short
-from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, Subject, reduce
+from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, reduce
 from helixctl.engines.python import read_records
 from helixctl.engines.readers.native import write
 from helixctl.errors import Invalid
@@ -31,9 +30,8 @@ from helixctl.storage import inferences, lock
 from helixctl.storage.registry import Store
 
 if TYPE_CHECKING:
-    from helixctl.api.comparison import Compared
+    from helixctl.api.comparison import Against, Compared
 
-NAMED = 5
 CHUNK = 1000
 _NATIVE = Query("native", engine="python")
 
@@ -77,73 +75,49 @@ def thresholds_of(record: Record, settings: Settings) -> Thresholds:
     )
 
 
-def subject_of(record: Record) -> Subject:
-    """Return what an engine needs to know of a version."""
-    prices = record.spec.get("cost", {})
-    rates = prices.get("input_per_mtok"), prices.get("output_per_mtok")
-    return Subject(record.ref.model, record.version, *rates, record.spec.get("provider_model_id"))
-
-
-def evaluate(store: Store, request: ask.Request, record: Record, asked: Asked) -> Report:
+def evaluate(
+    store: Store, request: ask.Request, record: Record, asked: Asked, against: Against | None = None
+) -> Report:
     """Reduce the inferences, judge them, and store the result through the gate.
 
     Args:
-        request: the envelope; its act names the version.
+        request: the envelope; its act names the version. against: what the version must not be worse than.
 
     Raises:
         Invalid: more malformed lines than `max_malformed`; nothing is written.
-        NotFound, StorageRefused: a source cannot be read.
+        NotFound, StorageRefused: a source cannot be read. Usage: a look, or a margin, that nobody can mean.
     """
     settings, now = store.settings(), store.clock()
     is_window = asked.window is not None
-    reduction = window(store, record.ref, asked.window, now) if asked.window else reduced(store, record, asked)
+    reduction = reduced(store, record, asked)
     thresholds = thresholds_of(record, settings)
-    evaluation = judge(reduction.stats, thresholds)
+    alone = judge(reduction.stats, thresholds)
+    evaluation, compared, notes = alone, None, tuple[str, ...]()
+    if against:
+        from helixctl.api import comparison
+
+        compared, notes = comparison.beside(store, comparison.Side(record, asked), reduction, against)
+        evaluation = comparison.weighed(alone, compared)
     source = WINDOW if is_window else "files" if asked.patterns or asked.query.connect else "recorded"
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
         "source": source,
     }
-    said = record.serving_digest, source, thresholds, str(evaluation.verdict), evaluation.proven
+    said = record.serving_digest, source, thresholds, str(alone.verdict), alone.proven
     kept = evidence.encode(Evidence(record.ref, *said, reduction.stats))
     gone = tuple(evidence.expired(paths(store, record.ref), now, settings.evidence_days))
     stated = metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest
-    act = ask.Evaluate(record.ref, *stated, kept, gone)
+    told = {"baseline": str(compared.baseline), "compared": str(compared.comparison.verdict)} if compared else {}
+    act = ask.Evaluate(record.ref, *stated, kept, gone, told)
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
-    return Report(record.ref, evaluation, result, reduction)
-
-
-def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
-    """Reduce the inferences of a version that are asked for.
-
-    Raises:
-        Invalid: more malformed lines than `max_malformed`.
-        NotFound, StorageRefused: a source cannot be read.
-    """
-    settings = store.settings()
-    reduction = Reduction(Stats())
-    for sources, query in groups(store.root, record.ref, asked, settings):
-        reduction = reduction.merge(reduce(sources, subject_of(record), query))
-    _refuse_malformed(reduction, settings.max_malformed)
-    return reduction
+    return Report(record.ref, evaluation, result, reduction, compared, notes)
 
 
 def violated(evaluation: Evaluation) -> tuple[str, ...]:
     """Return the names of the thresholds that are violated."""
     return tuple(one.name for one in evaluation.thresholds if one.outcome == "violated")
-
-
-def _refuse_malformed(reduction: Reduction, most: int) -> None:
-    if reduction.malformed_count <= most:
-        return
-    named = "; ".join(f"{bad.source}:{bad.line}: {bad.why}" for bad in reduction.malformed[:NAMED])
-    more = f"; and {reduction.malformed_count - NAMED} more" if reduction.malformed_count > NAMED else ""
-    raise Invalid(
-        f"{reduction.malformed_count} malformed lines, at most {most} allowed: {named}{more}",
-        hint="correct the lines, or raise evaluation.max_malformed in helix.toml",
-    )
 
 
 def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import evidence
 from helixctl.core.audit import Filter
+from helixctl.core.comparison import counted
 from helixctl.core.evidence import Evidence
 from helixctl.core.names import Ref
 from helixctl.engines import Reduction
@@ -76,15 +77,16 @@ def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bo
     except HelixError as error:
         return head._replace(fault=f"{error.message}")
     again = one.judged()
+    verdict = counted(again.verdict, entry["data"].get("compared"))  # what it was compared with is not kept
     facts = {
-        "verdict": (said, str(again.verdict)),
-        "proven": (entry["data"]["proven"], again.proven),
+        "verdict": (said, str(verdict)),
+        "proven": (entry["data"]["proven"], again.proven and verdict is again.verdict),
         "samples": (entry["data"]["samples"], again.samples),
         "stats": (entry["data"]["stats"], one.stats.digest()),
     }
     wrong = [name for name, (logged, now) in facts.items() if logged != now]
     fault = f"{', '.join(wrong)} differ from what the log says" if wrong else None
-    return head._replace(recomputed=str(again.verdict), fault=fault)
+    return head._replace(recomputed=str(verdict), fault=fault)
 
 
 def window(store: Store, ref: Ref, span: timedelta, now: datetime) -> Reduction:

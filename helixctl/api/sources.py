@@ -1,4 +1,4 @@
-"""Which inferences a question is about: files, what was recorded, and the sources that helix.toml names."""
+"""Which inferences a question is about: files, what was recorded, the sources that helix.toml names; and their table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import BinaryIO, NamedTuple
 
+from helixctl.api.evidence import window
 from helixctl.core.names import Ref
+from helixctl.core.record import Record
 from helixctl.core.settings import Settings
-from helixctl.engines import PLAIN, Query, Source, find_sources
+from helixctl.core.stats import Stats
+from helixctl.engines import PLAIN, Query, Reduction, Source, Subject, find_sources, reduce
+from helixctl.errors import Invalid
 from helixctl.storage import inferences
+from helixctl.storage.registry import Store
 
 RECORDED = "recorded"
+NAMED = 5
 
 
 class Asked(NamedTuple):
@@ -75,3 +81,38 @@ def _over(stated: dict[str, object], given: Query) -> Query:
     assert isinstance(where, dict)
     kept = {key: value for key, value in given._asdict().items() if value}
     return Query(**{**stated, "where": tuple(where.items()), **kept})
+
+
+def subject_of(record: Record) -> Subject:
+    """Return what an engine needs to know of a version."""
+    prices = record.spec.get("cost", {})
+    rates = prices.get("input_per_mtok"), prices.get("output_per_mtok")
+    return Subject(record.ref.model, record.version, *rates, record.spec.get("provider_model_id"))
+
+
+def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
+    """Reduce the inferences of a version that are asked for.
+
+    Raises:
+        Invalid: more malformed lines than `max_malformed`.
+        NotFound, StorageRefused: a source cannot be read.
+    """
+    if asked.window is not None:
+        return window(store, record.ref, asked.window, store.clock())
+    settings = store.settings()
+    reduction = Reduction(Stats())
+    for sources, query in groups(store.root, record.ref, asked, settings):
+        reduction = reduction.merge(reduce(sources, subject_of(record), query))
+    _refuse_malformed(reduction, settings.max_malformed)
+    return reduction
+
+
+def _refuse_malformed(reduction: Reduction, most: int) -> None:
+    if reduction.malformed_count <= most:
+        return
+    named = "; ".join(f"{bad.source}:{bad.line}: {bad.why}" for bad in reduction.malformed[:NAMED])
+    more = f"; and {reduction.malformed_count - NAMED} more" if reduction.malformed_count > NAMED else ""
+    raise Invalid(
+        f"{reduction.malformed_count} malformed lines, at most {most} allowed: {named}{more}",
+        hint="correct the lines, or raise evaluation.max_malformed in helix.toml",
+    )

@@ -273,13 +273,18 @@ def _mean(of: _Sides, z: float) -> Delta:
     return one._replace(ci_low=one.delta - reach / unit, ci_high=one.delta + reach / unit, effect=effect)
 
 
+def counted(verdict: judge.Verdict, compared: str | None) -> judge.Verdict:
+    """Return a verdict in which a comparison counts: worse fails, undecided is inconclusive at best."""
+    if compared == Verdict.WORSE:
+        return judge.Verdict.FAILED
+    if compared == Verdict.UNDECIDED and verdict is not judge.Verdict.FAILED:
+        return judge.Verdict.INCONCLUSIVE
+    return verdict
+
+
 def weighed(evaluation: Evaluation, found: Comparison, ref: str, baseline: str) -> Evaluation:
-    """Let a comparison count in the verdict of an evaluation: worse fails it, undecided leaves it inconclusive at best."""
-    verdict = evaluation.verdict
-    if found.verdict is Verdict.WORSE:
-        verdict = judge.Verdict.FAILED
-    elif found.verdict is Verdict.UNDECIDED and verdict is not judge.Verdict.FAILED:
-        verdict = judge.Verdict.INCONCLUSIVE
+    """Let a comparison count in the verdict of an evaluation, and say what it found."""
+    verdict = counted(evaluation.verdict, found.verdict)
     told, proven = evaluation.recommendations, evaluation.proven and verdict is evaluation.verdict
     if evaluation.proven and not proven:
         told = told[:-1]  # the last says: go on and activate

@@ -214,6 +214,7 @@ def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
         "samples": act.metrics["samples"],
         "violated": list(act.violated),
         "stats": act.stats_digest,
+        **act.compared,
     }
     from helixctl.core.evidence import path_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core.audit import Actor
@@ -85,7 +86,7 @@ class Warn(NamedTuple):
 class Evaluate(NamedTuple):
     """Store the result of an evaluation: the `[metrics]` table, which thresholds it violates, and what it rested on.
 
-    `expired` are the paths of older evidence that is no longer to be kept.
+    `expired` are the paths of older evidence that is no longer to be kept, `compared` what the entry says of a baseline.
     """
 
     ref: Ref
@@ -95,6 +96,7 @@ class Evaluate(NamedTuple):
     serving_digest: str
     evidence: bytes = b""
     expired: tuple[str, ...] = ()
+    compared: Mapping[str, str] = MappingProxyType({})
 
 
 class Observe(NamedTuple):

@@ -2,13 +2,23 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from helixctl.api.comparison import Compared
+from helixctl.api import comparison
+from helixctl.api.comparison import Against, Compared
+from helixctl.api.evaluation import Report
+from helixctl.api.sources import Asked
+from helixctl.api.sources import reduced as read_table
 from helixctl.core.comparison import Verdict
-from helixctl.errors import Invalid, NotFound, Usage
+from helixctl.core.record import Record
+from helixctl.engines import Reduction
+from helixctl.errors import BadSettings, Invalid, NotFound, Usage
+from helixctl.storage.registry import Store
 from tests.conftest import Place
 
 GOOD: list[dict[str, object]] = [{"success": True, "latency_ms": 100 + i % 50, "confidence": 0.9} for i in range(1000)]
@@ -120,3 +130,200 @@ def test_both_sides_must_be_versions_that_are_registered(
 ) -> None:
     with pytest.raises(refusal):
         pair.registry.compare(candidate, baseline)
+
+
+def settle(place: Place, text: str) -> None:
+    path = place.root / "helix.toml"
+    path.write_text(f"{path.read_text()}\n{text}\n")
+
+
+def failing(share: int) -> list[dict[str, object]]:
+    """Return a thousand inferences of which one in `share` fails."""
+    return [{"success": False, "latency_ms": None} if i % share == 0 else one for i, one in enumerate(GOOD)]
+
+
+def test_margins_of_helix_toml_decide_and_those_of_the_call_stand_over_them(pair: Place) -> None:
+    good, bad = lines(pair, "good.jsonl", GOOD), lines(pair, "bad.jsonl", failing(20))
+
+    def verdict(**margins: float) -> Verdict:
+        compared = pair.registry.compare("m@2.0.0", "m@1.0.0", [bad], [good], margins=margins)
+        (rate,) = (one for one in compared.comparison.deltas if one.metric == "error_rate")
+        assert rate.margin == pytest.approx(margins.get("error_rate", stated))
+        return compared.comparison.verdict
+
+    stated = 0.01
+    assert verdict() is Verdict.WORSE
+    assert verdict(error_rate=0.2) is Verdict.EQUIVALENT
+    before = pair.registry.store.settings().evaluation_digest
+    settle(pair, "[evaluation.margins]\nerror_rate = 0.2\nslow_share = 0.3\nscores.exact = 0.5")
+    stated = 0.2
+    assert pair.registry.store.settings().evaluation_digest != before
+    assert verdict() is Verdict.UNDECIDED  # a margin is stated for a score that nobody has
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[evaluation.margins]\nerror_rate = 1.5", "evaluation.margins.error_rate"),
+        ("[evaluation.margins]\nerror_rates = 0.5", "evaluation.margins.error_rates"),
+        ("[evaluation.margins]\ncost_per_request = -0.1", "evaluation.margins.cost_per_request"),
+        ("[evaluation.margins]\nscore = true", "evaluation.margins.score"),
+        ("[evaluation.margins]\nscores = 0.1", "evaluation.margins.scores"),
+        ("[evaluation]\nmargins = 0.1", "evaluation.margins"),
+        ("[evaluation]\nlower_is_better = 'loss'", "evaluation.lower_is_better"),
+    ],
+)
+def test_a_margin_in_helix_toml_that_is_none_is_refused_by_its_key(pair: Place, text: str, key: str) -> None:
+    settle(pair, text)
+    with pytest.raises(BadSettings) as refused:
+        pair.registry.compare("m@2.0.0", "m@1.0.0")
+    assert key in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("margins", "message"),
+    [
+        ({"error_rate": 1.5}, "error_rate: 1.5 is not between 0 and 1"),
+        ({"error_rates": 0.5}, "did you mean 'error_rate'"),
+        ({"cost_per_request": -0.1}, "cost_per_request: -0.1 is negative"),
+        ({"score": float("nan")}, "score: NaN is not a finite number"),
+        ({"scores.exact": float("inf")}, "scores: Infinity is not a finite number"),
+        ({"scores": 0.1, "scores.exact": 0.1}, "scores: expected a table, found a number"),
+        ({"error_rate": True}, "error_rate: expected a number, found a boolean"),
+    ],
+)
+def test_a_margin_of_a_call_that_is_none_is_refused(pair: Place, margins: dict[str, float], message: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(message)):
+        pair.registry.compare("m@2.0.0", "m@1.0.0", margins=margins)
+
+
+def test_a_look_is_refused_before_anything_is_read_and_else_stands_beside_the_answer(pair: Place) -> None:
+    for look in ("5/4", "0/4", "x/y"):
+        with pytest.raises(Usage, match="is no look"):
+            pair.registry.compare("m@2.0.0", "m@1.0.0", ["nowhere.jsonl"], look=look)
+    good = lines(pair, "good.jsonl", GOOD)
+    found = pair.registry.compare("m@2.0.0", "m@1.0.0", [good], [good], look="2/4").comparison
+    assert (found.look, found.look.alpha) == ((2, 4), 0.0125)
+    assert pair.registry.compare("m@2.0.0", "m@1.0.0", [good], [good]).comparison.look == (1, 1)
+
+
+def judged(place: Place, found: list[dict[str, object]], baseline: str = "active", **rest: Any) -> Report:
+    against = Against(baseline, [lines(place, "good.jsonl", GOOD)], **rest)
+    return place.registry.evaluate("m@2.0.0", [lines(place, "new.jsonl", found)], against=against)
+
+
+@pytest.mark.parametrize("baseline", ["active", "1.0.0", "m@1.0.0", "m@active", "previous"])
+def test_an_evaluation_beside_a_baseline_carries_the_comparison(pair: Place, baseline: str) -> None:
+    if baseline == "previous":
+        pair.serve("m@3.0.0")
+    report = judged(pair, GOOD, baseline)
+    assert report.compared is not None
+    assert (str(report.compared.baseline), report.compared.comparison.verdict) == ("m@1.0.0", Verdict.EQUIVALENT)
+    assert (report.evaluation.verdict, report.evaluation.proven, report.notes) == ("passed", True, ())
+    entry = list(pair.registry.audit())[-1]
+    assert (entry["data"]["baseline"], entry["data"]["compared"]) == ("m@1.0.0", "equivalent")
+
+
+@pytest.mark.parametrize(
+    ("found", "compared", "verdict", "action"),
+    [
+        (SLOW, Verdict.WORSE, "failed", "evaluation.failed"),
+        (GOOD[:100], Verdict.UNDECIDED, "inconclusive", "evaluation.completed"),
+    ],
+)
+def test_a_comparison_that_does_not_pass_is_in_the_verdict_the_file_and_the_entry(
+    pair: Place, found: list[dict[str, object]], compared: Verdict, verdict: str, action: str
+) -> None:
+    alone = pair.registry.evaluate("m@2.0.0", [lines(pair, "new.jsonl", found)])
+    assert (alone.evaluation.verdict, alone.evaluation.proven, alone.compared) == ("passed", True, None)
+    assert "baseline" not in list(pair.registry.audit())[-1]["data"]
+    report = judged(pair, found)
+    assert report.compared is not None
+    assert report.compared.comparison.verdict is compared
+    assert (report.evaluation.verdict, report.evaluation.proven) == (verdict, False)
+    metrics = pair.registry.show("m@2.0.0").metrics
+    assert metrics is not None
+    assert (metrics["verdict"], metrics["proven"]) == (verdict, False)
+    entry = list(pair.registry.audit())[-1]
+    assert (entry["action"], entry["data"]["verdict"]) == (action, verdict)
+    assert entry["outcome"] == ("failed" if verdict == "failed" else "success")
+    assert (entry["data"]["baseline"], entry["data"]["compared"]) == ("m@1.0.0", str(compared))
+    assert not pair.registry.check("m@2.0.0", "activate").allowed
+    assert pair.registry.recheck("m@2.0.0").is_sound
+    assert pair.registry.verify().outcome == "ok"
+
+
+def test_margins_and_the_look_count_beside_an_evaluation_too(pair: Place) -> None:
+    assert judged(pair, failing(70)).evaluation.verdict == "inconclusive"
+    assert judged(pair, failing(70), margins={"error_rate": 0.1}).evaluation.verdict == "passed"
+    report = judged(pair, SLOW, look="2/4")
+    assert report.compared is not None
+    assert report.compared.comparison.look == (2, 4)
+    for wrong in ({"look": "5/4"}, {"margins": {"nothing": 0.1}}):
+        with pytest.raises((Usage, Invalid)):
+            judged(pair, GOOD, **wrong)
+
+
+def test_without_an_active_version_there_is_nothing_to_compare_with_and_that_is_said(place: Place) -> None:
+    place.register("m@2.0.0")
+    for alias in ("active", "canary", "previous", "m@active"):
+        report = judged(place, GOOD, alias)
+        assert (report.compared, report.evaluation.verdict) == (None, "passed")
+        (note,) = report.notes
+        assert note.startswith("nothing to compare m@2.0.0 with: ")
+    assert "baseline" not in list(place.registry.audit())[-1]["data"]
+
+
+def test_a_version_is_not_compared_with_its_own_inferences(pair: Place) -> None:
+    pair.registry.record("m@1.0.0", GOOD)
+    report = pair.registry.evaluate("m@1.0.0", against=Against("active"))
+    assert (report.compared, report.notes) == (None, ("nothing to compare m@1.0.0 with: it is itself m@active",))
+    new = lines(pair, "new.jsonl", SLOW)
+    assert pair.registry.evaluate("m@1.0.0", [new], against=Against("active")).evaluation.verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "refusal"),
+    [("9.9.9", NotFound), ("m@9.9.9", NotFound), ("other@active", NotFound), ("actve", Usage), ("m@", Usage)],
+)
+def test_a_baseline_that_nobody_registered_is_refused_and_nothing_is_kept(
+    pair: Place, baseline: str, refusal: type[Exception]
+) -> None:
+    before = pair.files()
+    with pytest.raises(refusal):
+        judged(pair, GOOD, baseline)
+    assert pair.files() == before
+
+
+def test_the_malformed_lines_of_a_baseline_are_refused_too(pair: Place) -> None:
+    bad = lines(pair, "bad.jsonl", [*GOOD, {"success": True, "latency_ms": -1}])
+    with pytest.raises(Invalid, match=r"bad\.jsonl:1001"):
+        pair.registry.evaluate("m@2.0.0", [lines(pair, "new.jsonl", GOOD)], against=Against("active", [bad]))
+    assert pair.registry.show("m@2.0.0").metrics is None
+
+
+def test_standard_input_feeds_the_evaluated_version_or_its_baseline(pair: Place) -> None:
+    good = lines(pair, "good.jsonl", GOOD)
+    for sources, others in (["-"], [good]), ([good], ["-"]):
+        asked = Asked(sources, stdin=io.BytesIO(Path(good).read_bytes()))
+        report = pair.registry.evaluate("m@2.0.0", asked=asked, against=Against("active", others))
+        assert report.evaluation.verdict == "passed"
+    asked = Asked(["-"], stdin=io.BytesIO(Path(good).read_bytes()))
+    with pytest.raises(Usage, match="no standard input"):
+        pair.registry.evaluate("m@2.0.0", asked=asked, against=Against("active", ["-"]))
+
+
+def test_latencies_known_by_bucket_count_only_where_either_end_of_the_bucket_says_the_same(
+    pair: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, slow = lines(pair, "good.jsonl", GOOD), lines(pair, "slow.jsonl", SLOW)
+    read = read_table
+
+    def bucketed(store: Store, record: Record, asked: Asked) -> Reduction:
+        found = read(store, record, asked)
+        other = read(store, record, asked._replace(patterns=[good]))
+        return replace(found, best=other.stats) if record.version == "2.0.0" else found
+
+    monkeypatch.setattr(comparison, "reduced", bucketed)
+    assert pair.registry.compare("m@2.0.0", "m@1.0.0", [good], [good]).comparison.verdict is Verdict.EQUIVALENT
+    assert pair.registry.compare("m@2.0.0", "m@1.0.0", [slow], [good]).comparison.verdict is Verdict.UNDECIDED

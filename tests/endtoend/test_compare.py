@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def test_a_comparison_has_the_promised_shape_and_exit_code_and_writes_nothing(
     assert (ran.code, ran.err) == (code, "")
     assert (told["schema_version"], told["kind"], told["verdict"]) == (1, "comparison", verdict)
     assert (told["ref"], told["baseline"]) == ("m@2.0.0", "m@1.1.0")
+    assert told["look"] == {"number": 1, "of": 1, "alpha": 0.05}
+    assert bool(told["recommendations"]) == (code != 0)
     assert {frozenset(one) for one in told["deltas"]} == {frozenset(DELTA)}
     text = cli(*words)
     assert text.code == code
@@ -80,6 +83,22 @@ def test_the_comparison_that_an_evaluation_recommends_can_be_typed(full: Place, 
         (2, "compare m@2.0.0 m@v1"),
         (2, "compare m@2.0.0 m@active --from - --baseline-from -"),
         (2, "compare m@2.0.0 m@active --from ."),
+        (2, "compare m@2.0.0 m@active --look 5/4"),
+        (2, "compare m@2.0.0 m@active --look 0/4"),
+        (2, "compare m@2.0.0 m@active --look x/y"),
+        (2, "compare m@2.0.0 m@active --margin error_rate"),
+        (2, "compare m@2.0.0 m@active --margin error_rate=much"),
+        (2, "compare m@2.0.0 m@active --margin error_rate=2"),
+        (2, "compare m@2.0.0 m@active --margin latency=2"),
+        (2, "compare m@2.0.0 m@active --margin score=nan"),
+        (2, "evaluate m@2.0.0 --look 1/4"),
+        (2, "evaluate m@2.0.0 --margin error_rate=0.1"),
+        (2, "evaluate m@2.0.0 --baseline-from x.jsonl"),
+        (2, "evaluate m@2.0.0 --baseline nothing"),
+        (2, "evaluate m@2.0.0 --baseline active --look 5/4"),
+        (4, "evaluate m@2.0.0 --baseline 9.0.0"),
+        (4, "evaluate m@2.0.0 --baseline other@active"),
+        (4, "evaluate m@2.0.0 --baseline active --baseline-from nowhere.jsonl"),
         (4, "compare m@9.0.0 m@active"),
         (4, "compare m@2.0.0 m@canary"),
         (4, "compare m@2.0.0 m@active --baseline-from nowhere.jsonl"),
@@ -132,3 +151,67 @@ def test_the_installed_command_compares_from_a_pipe(full: Place, helix: Callable
         stdin=found["slow"].read_bytes(),
     )
     assert (ran.code, ran.out.split()[0], ran.err) == (3, "WORSE", "")
+
+
+def test_a_planned_look_and_margins_stand_in_the_answer(full: Place, cli: Cli) -> None:
+    usual = str(files(full)["usual"])
+    words = ("compare", "m@2.0.0", "m@active", "--from", usual, "--baseline-from", usual, "-o", "json")
+    once, told = (payload(cli(*words, *more)) for more in ((), ("--look", "2/4", "--margin", "error_rate=0.5")))
+    assert told["look"] == {"number": 2, "of": 4, "alpha": 0.0125}
+    for one, other in zip(once["deltas"], told["deltas"], strict=True):
+        assert other["ci_high"] - other["ci_low"] >= one["ci_high"] - one["ci_low"]
+    assert told["deltas"][0]["margin"] == 0.5
+    asked = payload(cli(*words, "--margin", "scores.exact=0.1", "--margin", "p_slower=0.2"))
+    assert (asked["verdict"], asked["deltas"][-1]["metric"]) == ("undecided", "scores.exact")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "compared"), [("cheap", 0, "better"), ("usual", 0, "equivalent"), ("slow", 3, "worse")]
+)
+def test_an_evaluation_beside_a_baseline_has_one_verdict_and_its_exit_code(
+    full: Place, cli: Cli, name: str, code: int, compared: str
+) -> None:
+    found, verdict = files(full), "failed" if code else "passed"
+    words = ("evaluate", "m@2.0.0", "--from", str(found[name]), "--baseline-from", str(found["usual"]))
+    ran = cli(*words, "--baseline", "active", "-o", "json")
+    told = payload(ran)
+    assert (ran.code, told["kind"], told["verdict"], ran.err) == (code, "evaluation", verdict, "")
+    assert set(told["comparison"]) == {"baseline", "verdict", "look", "deltas"}
+    assert (told["comparison"]["baseline"], told["comparison"]["verdict"]) == ("m@1.1.0", compared)
+    assert {frozenset(one) for one in told["comparison"]["deltas"]} == {frozenset(DELTA)}
+    assert payload(cli("show", "m@2.0.0", "-o", "json"))["metrics"]["verdict"] == verdict
+    assert any("is worse than that of m@1.1.0" in text for text in told["recommendations"]) == (code == 3)
+    assert cli("evaluate", "m@2.0.0", "--recheck").code == 0
+
+
+def test_an_undecided_comparison_leaves_an_evaluation_inconclusive_and_says_what_would_settle_it(
+    full: Place, cli: Cli
+) -> None:
+    found = files(full)
+    words = ("evaluate", "m@2.0.0", "--from", str(full.inferences(100)), "--baseline-from", str(found["usual"]))
+    assert cli(*words[:4]).code == 0
+    ran = cli(*words, "--baseline", "active")
+    assert ran.code == 7
+    assert re.search(r"error_rate is undecided against m@1\.1\.0: about [\d.]+ times as many requests of both", ran.out)
+    assert "--for activate" not in ran.out
+
+
+def test_where_nothing_serves_the_thresholds_decide_and_a_warning_says_so(full: Place, cli: Cli) -> None:
+    ran = cli("evaluate", "other@1.0.0", "--from", str(full.inferences(100)), "--baseline", "active", "-o", "json")
+    told = payload(ran)
+    assert (ran.code, told["verdict"], told["comparison"]) == (0, "passed", None)
+    assert ran.err == "warning: nothing to compare other@1.0.0 with: other has no active version\n"
+
+
+def test_the_command_that_asks_for_another_unit_can_be_typed_and_reads_that_unit(full: Place, cli: Cli) -> None:
+    seconds = full.root.parent / "seconds.jsonl"
+    seconds.write_text('{"success":true,"latency_ms":0.9}\n' * 100)
+    ran = cli("evaluate", "m@2.0.0", "--from", str(seconds), "-o", "json")
+    told = payload(ran)
+    assert (ran.code, told["verdict"], told["metrics"]["p95_latency_ms"]) == (0, "passed", 1)
+    (typed,) = (
+        words for text in told["recommendations"] for words in re.findall(r"seconds meant.*`helixctl ([^`]*)`", text)
+    )
+    again = payload(cli(*shlex.split(typed.replace("FILE", str(seconds))), "-o", "json"))
+    assert again["metrics"]["p95_latency_ms"] == 900
+    assert not any("meant" in text for text in again["recommendations"])

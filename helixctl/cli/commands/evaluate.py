@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from helixctl.cli.commands.options import Ref
+from helixctl.cli.commands.options import BaselineFrom, Look, Margin, Ref
+from helixctl.cli.commands.parse import against
 
 
 def run(
@@ -24,6 +25,12 @@ def run(
     window: Annotated[
         str | None, typer.Option("--window", metavar="DURATION", help="Add up the evidence of so long, as 30d.")
     ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="REF", help="What it must not be worse than, such as active.")
+    ] = None,
+    baseline_source: BaselineFrom = None,
+    margin: Margin = None,
+    look: Look = None,
     recheck: Annotated[bool, typer.Option("--recheck", help="Judge stored evidence again; write nothing.")] = False,
 ) -> None:
     """Judge a version by its recorded inferences, or by those of files, and keep the result.
@@ -33,13 +40,16 @@ def run(
       helixctl evaluate my-model@2.0.0
       helixctl evaluate my-model@2.0.0 --from 'logs/2026-11-*.jsonl'
       cat run.jsonl | helixctl evaluate my-model@2.0.0 --from - -o json
+      helixctl evaluate my-model@2.0.0 --baseline active --look 1/4
       helixctl evaluate my-model@2.0.0 --recheck
+
+    With --baseline a comparison counts too: worse is failed, undecided is inconclusive.
 
     Exit codes: 0 passed or warning, 2 malformed input, 3 failed, 4 not found, 6 drift, 7 inconclusive, 8 not durable.
     """
     session = ctx.obj
     if recheck:
         session.emit(session.open().recheck(ref))
-    session.emit(
-        session.open().evaluate(ref, asked=session.asked(source, dataset, scorer, window), **session.conditions())
-    )
+    asked = session.asked(source, dataset, scorer, window)
+    other = against(baseline, baseline_source, margin, look)
+    session.emit(session.open().evaluate(ref, asked=asked, against=other, **session.conditions()))

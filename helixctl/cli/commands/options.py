@@ -14,6 +14,21 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A value by dotted key, such as cost.tier=premium."),
 ]
+BaselineFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--baseline-from", metavar="SOURCE", help="The baseline's: a file, a glob, or - for stdin; repeatable."
+    ),
+]
+Margin = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin", metavar="METRIC=VALUE", help="How much worse it may be, such as error_rate=0.02; repeatable."
+    ),
+]
+Look = Annotated[
+    str | None, typer.Option("--look", metavar="I/K", help="Which of K planned looks this is: each spends alpha/K.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From this RFC 3339 time, date, or 7d ago on.")

@@ -138,11 +138,12 @@ def _report(report: Any) -> dict[str, Any]:
         "recommendations": evaluation.recommendations,
         "newest_at": evaluation.newest_at,
         "scores": evaluation.scores,
+        "comparison": _comparison(report.compared) if report.compared else None,
         "malformed": report.reduction.malformed_count,
         "skipped": report.reduction.skipped,
         "dry_run": report.result.dry_run,
         "audit": _result(report.result)["audit"],
-        "warnings": [*_read(report.reduction), *report.result.warnings],
+        "warnings": [*_read(report.reduction), *_baseline_read(report), *report.result.warnings],
     }
 
 
@@ -155,13 +156,26 @@ def _rechecked(value: Any) -> dict[str, Any]:
     }
 
 
+def _baseline_read(report: Any) -> list[str]:
+    return [*report.notes, *(_read(report.compared.reductions[1]) if report.compared else ())]
+
+
+def _comparison(value: Any) -> dict[str, Any]:
+    look = value.comparison.look
+    return {
+        "baseline": str(value.baseline),
+        "verdict": value.comparison.verdict,
+        "look": {"number": look.number, "of": look.of, "alpha": look.alpha},
+        "deltas": [one._asdict() for one in value.comparison.deltas],
+    }
+
+
 def _compared(value: Any) -> dict[str, Any]:
     return {
         "kind": "comparison",
         "ref": str(value.ref),
-        "baseline": str(value.baseline),
-        "verdict": value.comparison.verdict,
-        "deltas": [one._asdict() for one in value.comparison.deltas],
+        **_comparison(value),
+        "recommendations": value.advice,
         "malformed": sum(one.malformed_count for one in value.reductions),
         "skipped": sum(one.skipped for one in value.reductions),
         "warnings": [warning for one in value.reductions for warning in _read(one)],
