@@ -92,9 +92,11 @@ class Source:
         Raises:
             NotFound: no such file.
             Usage: it is a folder, or is compressed in a way that nothing here reads.
-            StorageRefused: it cannot be opened, or reading it failed.
-            EOFError, zlib.error: what it is compressed to is cut short, or broken.
+            StorageRefused: it cannot be opened, or reading it failed, or what it is compressed to is cut short or broken
+                (EOFError, zlib.error or BadGzipFile while it is read).
         """
+        import zlib
+
         from helixctl.engines.compression import decompressed
 
         try:
@@ -107,6 +109,9 @@ class Source:
             raise NotFound(f"no file {self.name!a}", hint="check the path") from None
         except IsADirectoryError:
             raise Usage(f"{self.name!a} is a folder", hint="name its files, such as 'FOLDER/*.jsonl'") from None
+        except (EOFError, zlib.error) as error:
+            fact = f"cannot read {self.name!a}: its compressed data is broken, or cut short"
+            raise StorageRefused(fact, hint="decompress it by hand to see where") from error
         except OSError as error:
             fact = f"cannot read {self.name!a}: {error.strerror or type(error).__name__}"
             raise StorageRefused(fact, hint="check the file and its permissions") from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import zlib
 from importlib.util import find_spec
 from typing import Any, BinaryIO, cast
 
@@ -13,6 +15,7 @@ FIRST = 65_536
 """How many plain bytes a reader holds, and so how many tell the format of a source."""
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_RECORD = re.compile(rb"\}[ \t\r]*\n")
 _PIECE = 1024
 """So much of zstd is fed at once: it holds at most about 40 MiB."""
 
@@ -26,31 +29,47 @@ def decompressed(stream: BinaryIO) -> io.BufferedReader:
     raw = io.BufferedReader(cast(Any, _Open(stream)), FIRST)
     head = raw.peek(4)[:4]
     if head[:2] == GZIP:
-        return io.BufferedReader(cast(Any, gzip.GzipFile(fileobj=raw)), FIRST)
+        return io.BufferedReader(cast(Any, _Open(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))), FIRST)
     if head == ZSTD:
         if find_spec("zstandard") is None:
             raise Usage("a source is compressed by zstd", hint="pip install 'helixctl[zstd]', or decompress it")
-        return io.BufferedReader(_Zstd(raw), FIRST)
+        return io.BufferedReader(cast(Any, _Open(cast(BinaryIO, _Zstd(raw)))), FIRST)
     return raw
 
 
 class _Open(io.RawIOBase):
-    """A stream that stays open when its reader goes."""
+    """A stream that stays open when its reader goes, and whose first read gives enough to tell a format by."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        self._read = stream.read1 if isinstance(stream, io.BufferedReader | gzip.GzipFile) else stream.read
+        self._is_begun = False
+        self._fault: Exception | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, into: Any) -> int:
-        data = (
-            self._stream.read1(len(into))
-            if isinstance(self._stream, io.BufferedReader)
-            else self._stream.read(len(into))
-        )
+        if self._fault:
+            raise self._fault
+        data = self._read(len(into)) if self._is_begun else self._first(min(len(into), FIRST))
         into[: len(data)] = data
         return len(data)
+
+    def _first(self, most: int) -> bytes:
+        """Read until there is a line that ends like a record, as a slow pipe may begin with less."""
+        self._is_begun, found = True, b""
+        while len(found) < most and not _RECORD.search(found):
+            try:
+                piece = self._read(most - len(found))
+            except (EOFError, zlib.error, OSError) as error:
+                self._fault = error
+                break
+            if not piece:
+                break
+            found += piece
+        if self._fault and not found:
+            raise self._fault
+        return found
 
 
 class _Zstd(io.RawIOBase):
@@ -61,7 +80,7 @@ class _Zstd(io.RawIOBase):
 
         self._stream, self._error = stream, zstandard.ZstdError
         self._new = zstandard.ZstdDecompressor(max_window_size=2**27).decompressobj
-        self._frame, self._fed, self._ready = self._new(), b"", b""
+        self._frame, self._fed, self._ready = self._new(), b"", memoryview(b"")
         self._is_open = False
 
     def readable(self) -> bool:
@@ -76,7 +95,7 @@ class _Zstd(io.RawIOBase):
                 return 0
             self._fed = b""
             try:
-                self._ready = self._frame.decompress(piece)
+                self._ready = memoryview(self._frame.decompress(piece))
             except self._error:
                 raise EOFError("broken") from None
             self._is_open = not self._frame.eof

@@ -19,6 +19,7 @@ READERS: Mapping[str, str] = MappingProxyType(
             "native": "native",
             "parquet": "parquet",
             "otlp": "otlp",
+            "otel-metrics": "otel_metrics",
             "litellm": "litellm",
             "langfuse": "langfuse",
             "openai-batch": "openai_batch",

@@ -35,12 +35,12 @@ def read(
 
 
 def parsed(
-    stream: BinaryIO, fields: Collection[str] | None = ()
+    stream: BinaryIO, fields: Collection[str] | None = (), most: int = MAX_LINE
 ) -> Iterator[tuple[int, dict[str, object] | LineError]]:
-    """Yield each line that is not blank, parsed, or what is wrong with it."""
-    for number, line in enumerate(bounded_lines(stream), start=1):
+    """Yield each line that is not blank, parsed, or what is wrong with it; `most` bytes are the longest that is read."""
+    for number, line in enumerate(bounded_lines(stream, most), start=1):
         try:
-            record = parse_line(line if number > 1 else line.removeprefix(_BOM), fields)
+            record = parse_line(line if number > 1 else line.removeprefix(_BOM), fields, most)
         except LineError as error:
             yield number, error
             continue
@@ -63,32 +63,33 @@ def at(record: Mapping[str, object], name: str) -> object:
     return found
 
 
-def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Give the lines of a stream; of one over 1 MiB only the first MAX_LINE + 1 bytes, the rest is passed over."""
-    for line in iter(lambda: stream.readline(MAX_LINE + 1), b""):
+def bounded_lines(stream: BinaryIO, most: int = MAX_LINE) -> Iterator[bytes]:
+    """Give the lines of a stream; of a longer one only the first `most` + 1 bytes, the rest is passed over."""
+    for line in iter(lambda: stream.readline(most + 1), b""):
         yield line
-        rest = line
-        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE + 1)
+        if len(line) > most:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(MAX_LINE)  # noqa: PLW2901 # the rest of it
 
 
-def parse_line(line: bytes, fields: Collection[str] | None = None) -> dict[str, object] | None:
+def parse_line(line: bytes, fields: Collection[str] | None = None, most: int = MAX_LINE) -> dict[str, object] | None:
     """Parse one line strictly; None for a blank one.
 
     Args:
         fields: those that may not appear twice; the rest is ignored. None means all, at any depth.
+        most: how many bytes it may have.
 
     Raises:
         LineError: too long, not UTF-8, not one JSON object (RFC 8259), or a key appears twice in it.
     """
-    if len(line) > MAX_LINE and len(line.rstrip(b"\r\n")) > MAX_LINE:
-        raise LineError("longer than 1 MiB")
+    if len(line) > most and len(line.rstrip(b"\r\n")) > most:
+        raise LineError(f"longer than {most // 2**20} MiB")
     stripped = line.strip(_SPACE)
     if not stripped:
         return None
     try:
         text = stripped.decode()
-        record, end = (_STRICT if fields is None else _DECODER).raw_decode(text)
+        record, end = (STRICT if fields is None else _DECODER).raw_decode(text)
     except LineError:
         raise
     except UnicodeDecodeError:
@@ -125,5 +126,8 @@ def _refuse_constant(_: str) -> NoReturn:
     raise LineError("NaN or Infinity")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+"""Raises LineError for a key that appears twice, NaN and Infinity."""
 _DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_constant=_refuse_constant)
+LAX = json.JSONDecoder()
+"""Finds the end of a value that is not to be used."""

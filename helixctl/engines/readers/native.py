@@ -15,23 +15,30 @@ from typing import BinaryIO
 from helixctl.core.columns import FIELDS
 from helixctl.core.stats import Inference, error_class
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, MismatchError, lines
+from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, lines
 
 MAX_WHOLE = 10**12
 MAX_COST_USD = 10**6
 NANO, MILLIONTH = 10**9, 10**6
 YEARS = range(2000, 2200)
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_TRIED = 20
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 def matches(head: bytes) -> bool:
-    """Tell whether the first line is an object with `success` and `latency_ms`."""
-    try:
-        first = lines.parse_line(head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0], FIELDS)
-    except LineError:
-        return False
-    return first is not None and "success" in first and ("latency_ms" in first or "failureReason" not in first)
+    """Tell whether the first line that is an object has `success` and `latency_ms`; those before it are malformed."""
+    rows = head.lstrip(b"\xef\xbb\xbf \t\r\n").splitlines()
+    if len(rows) == 1 and len(head) >= FIRST:
+        return all(name in head for name in (b'"success"', b'"latency_ms"'))
+    for row in rows[:_TRIED]:
+        try:
+            first = lines.parse_line(row, FIELDS)
+        except LineError:
+            continue
+        if first is not None:
+            return "success" in first and ("latency_ms" in first or "failureReason" not in first)
+    return False
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:

@@ -15,10 +15,14 @@ from helixctl.engines.readers.native import inference
 
 _MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
+_OPERATION = "gen_ai.operation.name"
+_AROUND = frozenset({"create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "retrieval", "plan"})
+"""Operations that are no call of a model, but hold such calls, and repeat their model and their tokens."""
+
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
 _OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ERROR = (2, "STATUS_CODE_ERROR")
+_FINE, _ERROR = (None, 0, 1, "STATUS_CODE_UNSET", "STATUS_CODE_OK"), (2, "STATUS_CODE_ERROR")
 
 
 def matches(head: bytes) -> bool:
@@ -27,35 +31,45 @@ def matches(head: bytes) -> bool:
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
-    """Yield each span of a model's call with the line it stands in; other spans are passed over."""
+    """Yield each span of a model's call with the line it stands in; other spans, metrics and logs are passed over."""
     for number, record in documents.each(stream):
         if isinstance(record, LineError):
             yield number, record
             continue
         try:
             spans = list(_spans(record))
-        except (TypeError, AttributeError, KeyError):
+        except (TypeError, AttributeError):
             yield number, LineError("not the spans of OTLP")
             continue
-        for span, attributes in spans:
+        for span, around in spans:
             try:
-                yield number, _inference(span, attributes, subject, query)
+                attributes = around | _attributes(span)
+                if _is_call(attributes):
+                    yield number, _inference(span, attributes, subject, query)
             except LineError as error:
                 yield number, error
 
 
 def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, object]]]:
-    for resource in record.get("resourceSpans", ()):
-        around = _attributes(resource.get("resource", {}))
-        for scope in resource.get("scopeSpans", ()):
-            for span in scope.get("spans", ()):
-                attributes = around | _attributes(span)
-                if any(name in attributes for name in (*_MODELS, *_PROVIDERS)):
-                    yield span, attributes
+    """Yield each span with the attributes of its resource."""
+    if not any(key in record for key in ("resourceSpans", "resourceMetrics", "resourceLogs")):
+        raise TypeError("no signal of OTLP")
+    for resource in record.get("resourceSpans") or ():
+        around = _attributes(resource.get("resource") or {})
+        for scope in resource.get("scopeSpans") or ():
+            for span in scope.get("spans") or ():
+                yield span, around
 
 
 def _attributes(of: Mapping[str, Any]) -> dict[str, object]:
-    return {one["key"]: _value(one["value"]) for one in of.get("attributes", ())}
+    try:
+        listed = of.get("attributes") or []
+        found = {one["key"]: _value(one.get("value") or {}) for one in listed}
+    except (TypeError, AttributeError, KeyError):
+        raise LineError("attributes are not those of OTLP") from None
+    if len(found) < len(listed) and _is_call(found):
+        raise LineError("an attribute appears twice")
+    return found
 
 
 def _value(value: Mapping[str, Any]) -> object:
@@ -65,39 +79,44 @@ def _value(value: Mapping[str, Any]) -> object:
 
 
 def whole(value: object) -> object:
-    """Return a 64-bit number, which JSON of protobuf has as text."""
-    return (
-        int(value)
-        if isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit() and len(value) < 20
-        else value
-    )
+    """Return a 64-bit number, which JSON of protobuf has as text; anything else as it is."""
+    is_text = isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 21
+    return int(str(value)) if is_text else value
+
+
+def _is_call(attributes: Mapping[str, object]) -> bool:
+    operation = attributes.get(_OPERATION)
+    if operation is None:  # as it may be in conventions before 1.27; a provider alone also stands in spans around calls
+        return any(name in attributes for name in _MODELS)
+    return not (isinstance(operation, str) and operation in _AROUND)
 
 
 def _inference(span: Mapping[str, Any], attributes: dict[str, object], subject: Subject, query: Query) -> Found:
     if not lines.is_wanted(attributes, query):
         return Skipped()
-    chosen = documents.chosen_by(query)
-    model = documents.first_of(attributes, _MODELS)
-    if not chosen & set(_MODELS):
-        documents.refuse_other_model(model, subject, chosen, "model")
-    start, end = whole(span.get("startTimeUnixNano")), whole(span.get("endTimeUnixNano"))
-    if not isinstance(start, int) or not isinstance(end, int) or not 0 < start <= end:
-        raise LineError("a span without its start and end")
-    error = attributes.get("error.type")
+    documents.require_model({name: attributes.get(name) for name in _MODELS}, subject, documents.chosen_by(query))
+    start, end = (_nanoseconds(span, name) for name in ("startTimeUnixNano", "endTimeUnixNano"))
+    if start > end:
+        raise LineError("a span that ends before it starts")
     status = span.get("status") or {}
-    has_failed = error is not None or status.get("code") in _ERROR
+    code = status.get("code") if isinstance(status, Mapping) else ...
+    if isinstance(code, bool) or code not in (*_FINE, *_ERROR):
+        raise LineError("status is none of OTLP's")
+    error = attributes.get("error.type")
+    has_failed = error is not None or code in _ERROR
     fields = documents.stated(
-        ts=_time(end),
+        ts=(_EPOCH + timedelta(microseconds=end // 1000)).isoformat(),
         success=not has_failed,
         latency_ms=None if has_failed else (end - start) / 1e6,
         input_tokens=documents.first_of(attributes, _INPUT),
         output_tokens=documents.first_of(attributes, _OUTPUT),
-        error=error if error is not None else status.get("message"),
+        error=error if error not in (None, "_OTHER") else status.get("message"),
     )
     return inference(fields, subject)
 
 
-def _time(nanoseconds: int) -> str:
-    if nanoseconds > 7 * 10**18:
-        raise LineError("a time beyond 2190")
-    return (_EPOCH + timedelta(microseconds=nanoseconds // 1000)).isoformat()
+def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
+    value = whole(span.get(name))
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 7 * 10**18:
+        return value
+    raise LineError(f"{name} is not a time before 2190 in nanoseconds")
