@@ -11,7 +11,7 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--map|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
@@ -36,8 +36,8 @@ _helixctl() {
     "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
-    "evaluate") options="--help -h --from --dataset --scorer --window --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
-    "compare") options="--help -h --from --baseline-from -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
+    "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
+    "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
     "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
@@ -162,7 +162,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--map|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then

@@ -20,6 +20,7 @@ from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
+from helixctl.core.stats import digest_of
 from helixctl.core.times import short
 from helixctl.engines import MAX_REPORTED, Malformed, Query, Reduction, Source, reduce
 from helixctl.engines.python import read_records
@@ -105,9 +106,10 @@ def evaluate(
         "source": source,
     }
     said = record.serving_digest, source, thresholds, str(alone.verdict), alone.proven
-    kept = evidence.encode(Evidence(record.ref, *said, reduction.stats))
+    table = reduction.stats.encode()
+    kept = evidence.encode(Evidence(record.ref, *said, reduction.stats), table)
     gone = tuple(evidence.expired(paths(store, record.ref), now, settings.evidence_days))
-    stated = metrics, violated(evaluation), reduction.stats.digest(), record.serving_digest
+    stated = metrics, violated(evaluation), digest_of(table), record.serving_digest
     told = {"baseline": str(compared.baseline), "compared": str(compared.comparison.verdict)} if compared else {}
     act = ask.Evaluate(record.ref, *stated, kept, gone, told)
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)

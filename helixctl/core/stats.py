@@ -18,13 +18,12 @@ from helixctl.core.times import parse_instant, short
 ERROR_CLASSES = ("timeout", "rate_limit", "server", "client", "other")
 MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
 COLUMNS = (
-    *("requests", "failures"),
+    *("untimed", "failures"),
     *ERROR_CLASSES,
     *(f"{measure}_{moment}" for measure in MEASURES for moment in ("count", "sum", "squares")),
 )
 _FIRST_ERROR, _FIRST_MOMENT = COLUMNS.index("timeout"), COLUMNS.index("input_tokens_count")
 _ERROR_COLUMN = {name: _FIRST_ERROR + place for place, name in enumerate(ERROR_CLASSES)}
-_NO_ERRORS = (0,) * len(ERROR_CLASSES)
 ERROR_PATTERNS = (
     ("rate_limit", re.compile(r"\b429\b|rate.?limit|too many requests|throttl|quota", re.ASCII)),
     ("timeout", re.compile(r"\b(408|504|524)\b|time[sd]?.?out|deadline", re.ASCII)),
@@ -57,7 +56,11 @@ class Inference(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One key of the table; `window` is a UTC day or '', `cells` stand in the order of COLUMNS."""
+    """One key of the table; `window` is a UTC day or ''.
+
+    With a latency it says how many requests took so long: `cells` is that number. Without one it says the rest about
+    the region and day, in the order of COLUMNS: the requests that failed or were not timed, and all that has moments.
+    """
 
     model: str
     version: str
@@ -133,12 +136,15 @@ class Stats:
     def totals(self) -> Totals:
         """Sum over all keys."""
         latencies: dict[int, int] = {}
-        for row in self.rows:
-            if row.latency_ms is not None:
-                latencies[row.latency_ms] = latencies.get(row.latency_ms, 0) + row.cells[0]
-        sums = [sum(column) for column in zip(*(row.cells for row in self.rows), strict=True)] or [0] * len(COLUMNS)
+        heads = [(0,) * len(COLUMNS)]
+        for _, _, _, _, latency, cells in self.rows:
+            if latency is None:
+                heads.append(cells)
+            else:
+                latencies[latency] = latencies.get(latency, 0) + cells[0]
+        sums = [sum(column) for column in zip(*heads, strict=True)]
         return Totals(
-            requests=sums[0],
+            requests=sums[0] + sum(latencies.values()),
             failures=sums[1],
             errors={name: sums[column] for name, column in _ERROR_COLUMN.items()},
             measures={name: Moments(*sums[at : at + 3]) for name, at in zip(MEASURES, _moment_columns(), strict=True)},
@@ -148,20 +154,20 @@ class Stats:
     def encode(self) -> bytes:
         """Return the canonical bytes, JSON lines; equal tables give equal bytes.
 
-        First a header, with the scores where there are any. Then for each model, version, region and window one line that names them, and one line a latency:
-        [latency, requests, moments...], of the failed ones [null, requests, error classes..., moments...].
+        First a header, with the scores where there are any. Then for each model, version, region and window one line that
+        names them, one of [null, columns...], and one a latency: [latency, requests].
         """
         latest = short(self.latest) if self.latest else None
         scores = {"scores": self.scores} if self.scores else {}
         lines = [_ENCODER.encode({"schema": 1, "kind": "stats", "columns": COLUMNS, "latest": latest, **scores})]
         for key, rows in groupby(self.rows, key=itemgetter(slice(4))):
             lines.append(_ENCODER.encode(key))
-            lines += [_ENCODER.encode(_compact(row)) for row in rows]
+            lines += [_compact(row) for row in rows]
         return ("\n".join(lines) + "\n").encode()
 
     def digest(self) -> str:
         """Return the SHA-256 of the canonical bytes, in hex."""
-        return hashlib.sha256(self.encode()).hexdigest()
+        return digest_of(self.encode())
 
 
 class StatsBuilder:
@@ -169,7 +175,8 @@ class StatsBuilder:
 
     def __init__(self, model: str, version: str) -> None:
         self._model, self._version = model, version
-        self._cells: dict[tuple[str, int, int | None], list[int]] = {}
+        self._heads: dict[tuple[str, int], list[int]] = {}
+        self._counts: dict[tuple[str, int, int], int] = {}
         self._latest: datetime | None = None
         self._scores: dict[str, Score] = {}
 
@@ -186,27 +193,32 @@ class StatsBuilder:
             day = at.toordinal()
             if self._latest is None or at > self._latest:
                 self._latest = at
-        key = (region, day, latency)
-        cells = self._cells.get(key)
-        if cells is None:
-            cells = self._cells[key] = [0] * len(COLUMNS)
-        cells[0] += 1
+        head = self._heads.get((region, day))
+        if head is None:
+            head = self._heads[region, day] = [0] * len(COLUMNS)
+        if latency is not None:
+            key = (region, day, latency)
+            self._counts[key] = self._counts.get(key, 0) + 1
+        else:
+            head[0] += 1
         if not success:
-            cells[1] += 1
-            cells[_ERROR_COLUMN[error_class]] += 1
+            head[1] += 1
+            head[_ERROR_COLUMN[error_class]] += 1
         column = _FIRST_MOMENT
         for value in (input_tokens, output_tokens, cost, confidence):
             if value is not None:
-                cells[column] += 1
-                cells[column + 1] += value
-                cells[column + 2] += value * value
+                head[column] += 1
+                head[column + 1] += value
+                head[column + 2] += value * value
             column += 3
 
     def build(self) -> Stats:
         """Return what was added so far; adding more does not change it."""
+        timed = ((region, day, latency, (count,)) for (region, day, latency), count in self._counts.items())
+        heads = ((region, day, None, tuple(cells)) for (region, day), cells in self._heads.items())
         rows = (
-            Row(self._model, self._version, region, date.fromordinal(day).isoformat() if day else "", latency, tuple(c))
-            for (region, day, latency), c in self._cells.items()
+            Row(self._model, self._version, region, date.fromordinal(day).isoformat() if day else "", latency, cells)
+            for region, day, latency, cells in (*heads, *timed)
         )
         return Stats(_sorted(rows), self._latest, tuple(sorted(self._scores.values())))
 
@@ -231,6 +243,11 @@ def added(scores: Iterable[Score]) -> tuple[Score, ...]:
     return tuple(sums[name] for name in sorted(sums))
 
 
+def digest_of(raw: bytes) -> str:
+    """Return the digest of a table by its canonical bytes."""
+    return hashlib.sha256(raw).hexdigest()
+
+
 def table_of(rows: Iterable[Row], latest: datetime | None) -> Stats:
     """Return the table of rows that each have a key of their own."""
     return Stats(_sorted(rows), latest)
@@ -246,7 +263,8 @@ def decode(raw: bytes) -> Stats:
         header, *lines = (json.loads(line) for line in raw.decode("ascii").splitlines())
         scores = tuple(Score(*row) for row in header.get("scores", ()))
         stats = Stats(tuple(_rows(lines)), parse_instant(header["latest"]) if header["latest"] else None, scores)
-        sound = stats.encode() == raw and _in_order(stats) and all(map(_sound, stats.rows))
+        sound = stats.encode() == raw and _in_order(stats)
+        sound = sound and all(_sound(rows) for _, rows in groupby(stats.rows, key=itemgetter(slice(4))))
         sound = sound and all(map(_scored, scores)) and scores == added(scores)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         sound = False
@@ -263,9 +281,9 @@ def error_class(error: object) -> str:
     return "other"
 
 
-def _compact(row: Row) -> list[int | None]:
-    first = _FIRST_ERROR if row.latency_ms is None else _FIRST_MOMENT
-    return [row.latency_ms, row.cells[0], *row.cells[first:]]
+def _compact(row: Row) -> str:
+    latency = "null" if row.latency_ms is None else row.latency_ms
+    return f"[{latency},{','.join(map(str, row.cells))}]"
 
 
 def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:
@@ -274,8 +292,7 @@ def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:
         if isinstance(line[0], str):
             model, version, region, window = line
         else:
-            failures = (sum(line[2 : 2 + len(ERROR_CLASSES)]),) if line[0] is None else (0, *_NO_ERRORS)
-            yield Row(model, version, region, window, line[0], (line[1], *failures, *line[2:]))
+            yield Row(model, version, region, window, line[0], tuple(line[1:]))
 
 
 def _in_order(stats: Stats) -> bool:
@@ -285,15 +302,21 @@ def _in_order(stats: Stats) -> bool:
     return once and latest == newest_window and stats.rows == _sorted(stats.rows)
 
 
-def _sound(row: Row) -> bool:
-    requests, failures = row.cells[:2]
+def _sound(rows: Iterable[Row]) -> bool:
+    """Tell whether rows of one model, version, region and window are what a builder makes."""
+    head, *rest = rows
+    if head.latency_ms is not None or len(head.cells) != len(COLUMNS) or any(len(row.cells) != 1 for row in rest):
+        return False
+    if not all(type(n) is int and n >= 0 for row in (head, *rest) for n in (row.latency_ms or 0, *row.cells)):
+        return False
+    untimed, failures = head.cells[:2]
+    requests = untimed + sum(row.cells[0] for row in rest)
     return (
-        all(isinstance(text, str) for text in row[:4])
-        and (row.window == "" or _day(row.window) == row.window)
-        and all(type(n) is int and n >= 0 for n in (row.latency_ms or 0, *row.cells))
-        and len(row.cells) == len(COLUMNS)
-        and requests >= max(1, *(row.cells[column] for column in _moment_columns()))
-        and requests >= failures == sum(row.cells[_FIRST_ERROR:_FIRST_MOMENT])
+        all(isinstance(text, str) for text in head[:4])
+        and (head.window == "" or _day(head.window) == head.window)
+        and all(row.cells[0] > 0 for row in rest)
+        and requests >= max(1, *(head.cells[column] for column in _moment_columns()))
+        and untimed >= failures == sum(head.cells[_FIRST_ERROR:_FIRST_MOMENT])
     )
 
 
@@ -314,4 +337,9 @@ def _moment_columns() -> range:
 
 
 def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=lambda row: (*row[:4], -1 if row.latency_ms is None else row.latency_ms)))
+    return tuple(sorted(rows, key=_place))
+
+
+def _place(row: Row) -> tuple[str, str, str, str, int]:
+    model, version, region, window, latency, _ = row
+    return model, version, region, window, -1 if latency is None else latency

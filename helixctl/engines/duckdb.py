@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from gzip import BadGzipFile
+from io import BufferedReader
 from operator import add
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 from helixctl.core.columns import FIELDS, Expression, compiled
 from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, Row, Stats, table_of
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, python
+from helixctl.engines.fields import Field, of_instant, of_table, quoted
 from helixctl.engines.readers import FIRST, detected
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
 from helixctl.errors import Usage
@@ -32,10 +36,7 @@ _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 _LIMITS_US = tuple((date(year, 1, 1) - _EPOCH.date()).days * _DAY_US for year in (YEARS[0], YEARS[-1] + 1))
-_INSTANT = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
 _REGION = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
-_TEXTS = ("model", "version", "region", "error")
 _MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
 _FAULTS = (
     *("it names another model", "it names another version", "success is not true or false"),
@@ -48,16 +49,6 @@ _FAULTS = (
     python.TIMELESS,
 )
 """Why a row is malformed, by its code - 1, in the order in which the native reader looks."""
-
-
-class Field(NamedTuple):
-    """The SQL of a field's value, and of whether it is NULL or of the right kind.
-
-    `ts` is in microseconds since 1970, and whether it is of the right kind is NULL where it is.
-    """
-
-    value: str
-    sound: str = "true"
 
 
 def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) -> Reduction:
@@ -73,7 +64,12 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         raise Usage("the duckdb engine is not installed", hint="pip install 'helixctl[duckdb]'") from None
     total = Reduction(Stats())
     with TemporaryDirectory(prefix="helixctl-") as spill, duckdb.connect() as connection:
-        settings = {"memory_limit": MEMORY, "temp_directory": spill, "preserve_insertion_order": "false"}
+        settings = {
+            "memory_limit": MEMORY,
+            "temp_directory": spill,
+            "preserve_insertion_order": "false",
+            "enable_progress_bar": "false",
+        }
         for name, value in (settings | {"TimeZone": "UTC"}).items():
             connection.execute(f"SET {name} = '{value}'")
         for source in sources:
@@ -98,8 +94,24 @@ def _kind(source: Source, query: Query) -> str | None:
     if source.stream is not None or any(sign in source.name for sign in "*?["):
         return None
     with source.opened() as stream:
+        if not _is_whole(stream, source.name):
+            return None
+    with source.opened() as stream:
         kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
     return None if kind == "native" and any(name not in FIELDS for name, _ in query.where) else kind
+
+
+def _is_whole(stream: BufferedReader, name: str) -> bool:
+    """Tell whether what is compressed can be read to its end, with the right checksum; DuckDB does not look."""
+    with open(name, "rb") as file:
+        if file.read(2) not in _PACKED:
+            return True
+    try:
+        while stream.read(FIRST):
+            pass
+    except (EOFError, zlib.error, BadGzipFile):
+        return False
+    return True
 
 
 def _native(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction | None:
@@ -111,8 +123,8 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
     table = f"(SELECT {texts} FROM read_json($path, {reading}))"
     chosen = {name for name, _ in query.where}
     fields = {name: _of_json(name, is_chosen=name in chosen) for name in FIELDS}
-    quoted = replace(subject, model=json.dumps(subject.model), version=json.dumps(subject.version))
-    rows = connection.execute(*_grouped(table, fields, quoted, query, source.name)).fetchall()
+    as_json = replace(subject, model=json.dumps(subject.model), version=json.dumps(subject.version))
+    rows = _rows(connection, (table, fields, as_json, query), source.name)
     return None if any(row[0] > 0 for row in rows) else _reduction(rows, subject)
 
 
@@ -124,7 +136,7 @@ def _of_json(name: str, *, is_chosen: bool) -> Field:
                 "TRY_CAST(ts AS TIMESTAMPTZ)",
             )  # the one ignores an offset, and is faster
             at = f"CASE WHEN ts LIKE '%Z' THEN epoch_us({value[0]}) ELSE epoch_us({value[1]}) END"
-            return Field(at, f"regexp_full_match(ts, '{_INSTANT}')")
+            return Field(at, of_instant("ts"))
         case "success":
             return Field("(success = 'true')", "coalesce(success IN ('true', 'false'), true)")
         case "model" | "version" if not is_chosen:
@@ -150,8 +162,8 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
     stated = {name: of_table(one, name, types) for name, one in columns.items() if one.column in types}
     fields = {name: stated.get(name, Field("NULL")) for name in FIELDS}
     table = "(SELECT * FROM read_parquet($path, file_row_number = true))"
-    rows = connection.execute(*_grouped(table, fields, subject, query, source.name)).fetchall()
-    found, bad = _reduction(rows, subject), sum(row[5] for row in rows if row[0] > 0)
+    rows = _rows(connection, (table, fields, subject, query), source.name)
+    found, bad = _reduction(rows, subject), sum(row[4] for row in rows if row[0] > 0)
     if not bad:
         return found
     judged = (
@@ -166,66 +178,6 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
     counted = f"SELECT count(*) FROM {judged} WHERE state IN (1, 2)"
     mismatched = connection.execute(counted, given).fetchone()[0]
     return replace(found, malformed=malformed, malformed_count=bad, mismatched_count=mismatched)
-
-
-def of_table(expression: Expression, field: str, types: Mapping[str, str]) -> Field:
-    """Return the SQL of a field that is made of a table's columns, whose types are known."""
-    name, kind = _quoted(expression.column), _kind_of(types[expression.column])
-    match expression.form:
-        case "empty" | "filled":
-            is_empty = f"({name} IS NULL OR CAST({name} AS VARCHAR) = '')"
-            return Field(is_empty if expression.form == "empty" else f"(NOT {is_empty})")
-        case "equals" | "differs":
-            text = expression.text.replace("'", "''")
-            same = f"coalesce(CAST({name} AS VARCHAR) = '{text}', false)"
-            return Field(same if expression.form == "equals" else f"(NOT {same})")
-        case "not":
-            return Field(f"(NOT {name})") if kind == "bool" else Field("NULL", f"{name} IS NULL")
-        case "times" | "by" if kind == "number":
-            sign = "*" if expression.form == "times" else "/"
-            return Field(f"(CAST({name} AS DOUBLE) {sign} CAST({expression.factor!r} AS DOUBLE))")
-        case "minus":
-            return _difference(name, _quoted(expression.other), kind, _kind_of(types[expression.other]))
-        case "utc" if kind == "naive":
-            return Field(f"epoch_us({name})")
-        case "column":
-            return _plain(name, kind, field)
-    return Field("NULL", f"{name} IS NULL")
-
-
-def _plain(name: str, kind: str, field: str) -> Field:
-    match field, kind:
-        case "ts", "time":
-            return Field(f"epoch_us({name})")
-        case "ts", "text":
-            value = f"epoch_us(TRY_CAST({name} AS TIMESTAMPTZ))"
-            return Field(value, f"regexp_full_match({name}, '{_INSTANT}')")
-        case "success", "bool":
-            return Field(name)
-        case "error", "number":
-            return Field(f"CAST({name} AS VARCHAR)")
-    if kind == ("text" if field in _TEXTS else "number") and field not in ("ts", "success"):
-        return Field(name if field in _TEXTS else f"CAST({name} AS DOUBLE)")
-    return Field("NULL", f"{name} IS NULL" if field != "error" else "true")
-
-
-def _difference(name: str, other: str, kind: str, other_kind: str) -> Field:
-    if kind == other_kind == "number":
-        return Field(f"(CAST({name} AS DOUBLE) - CAST({other} AS DOUBLE))")
-    if kind == other_kind and kind in ("time", "naive"):
-        return Field(f"((epoch_us({name}) - epoch_us({other})) / CAST(1000 AS DOUBLE))")
-    return Field("NULL", f"({name} IS NULL OR {other} IS NULL)")
-
-
-def _kind_of(stated: str) -> str:
-    if stated.removeprefix("U").startswith(_NUMBERS):
-        return "number"
-    kinds = {"BOOLEAN": "bool", "VARCHAR": "text", "TIMESTAMP WITH TIME ZONE": "time"}
-    return kinds.get(stated, "naive" if stated.startswith("TIMESTAMP") else "other")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _state(fields: Mapping[str, Field], subject: Subject, query: Query, *, faults: bool = False) -> str:
@@ -302,10 +254,19 @@ def _layered(table: str, fields: Mapping[str, Field]) -> tuple[str, dict[str, Fi
     return f"(SELECT {', '.join(values + sound)} FROM {table})", known
 
 
-def _grouped(
-    table: str, fields: Mapping[str, Field], subject: Subject, query: Query, path: str
-) -> tuple[str, dict[str, str]]:
-    """Return the query for the table of statistics, and its parameters."""
+def _rows(connection: Any, asked: tuple[str, Mapping[str, Field], Subject, Query], path: str) -> list[Any]:
+    """Return the table of statistics; squares are of 64 bits, and of 128 where some number is too large for that."""
+    from duckdb import OutOfRangeException
+
+    given = {"path": path}
+    narrow, wide = (_grouped(*asked, product=product) for product in ("{0} * {0}", "CAST({0} AS HUGEINT) * {0}"))
+    try:
+        return list(connection.execute(narrow, given | _parameters(*asked[2:], narrow)).fetchall())
+    except OutOfRangeException:
+        return list(connection.execute(wide, given | _parameters(*asked[2:], wide)).fetchall())
+
+
+def _grouped(table: str, fields: Mapping[str, Field], subject: Subject, query: Query, *, product: str) -> str:
     table, fields = _layered(table, fields)
     scaled = "TRY_CAST(floor({} * CAST({} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT)"
     values = {
@@ -320,20 +281,19 @@ def _grouped(
         "cost": scaled.format(fields["cost"].value, 10**9),
         "confidence": scaled.format(fields["confidence"].value, 10**6),
     }
-    inner = f"SELECT {', '.join(f'{sql} AS {_quoted(name)}' for name, sql in values.items())} FROM {table}"
+    inner = f"SELECT {', '.join(f'{sql} AS {quoted(name)}' for name, sql in values.items())} FROM {table}"
     priced = _priced(subject)
     if priced:
         inner = f"SELECT * REPLACE (CASE WHEN cost IS NULL THEN {priced} ELSE cost END AS cost) FROM ({inner})"
-    sums = ", ".join(f"count({name}), sum({name}), sum(CAST({name} AS HUGEINT) * {name})" for name in _MEASURES)
+    sums = ", ".join(f"count({name}), sum({name}), sum({product.format(name)})" for name in _MEASURES)
     keys = {
         "region": "state = 0",
         f"us // {_DAY_US}": "state = 0",
-        "latency": "state = 0 AND NOT failed",
         '"class"': "state = 0 AND failed",
     }
     key = ", ".join(f"CASE WHEN {known} THEN {sql} END" for sql, known in keys.items())
-    outer = f"SELECT state, {key}, count(*), max(us), {sums} FROM ({inner}) GROUP BY ALL"
-    return outer, {"path": path} | _parameters(subject, query, outer)
+    timed = "CASE WHEN state = 0 AND NOT failed THEN latency END"
+    return f"SELECT state, {key}, count(*), max(us), histogram({timed}), {sums} FROM ({inner}) GROUP BY ALL"
 
 
 def _class_of(fields: Mapping[str, Field]) -> str:
@@ -361,22 +321,24 @@ def _priced(subject: Subject) -> str | None:
 
 
 def _reduction(rows: Sequence[Any], subject: Subject) -> Reduction:
-    cells: dict[tuple[str, str, int | None], tuple[int, ...]] = {}
-    windows = {
-        day: "" if day is None else (_EPOCH + timedelta(days=day)).date().isoformat()
-        for day in {row[2] for row in rows}
-    }
-    newest = max((row[6] for row in rows if row[0] == 0 and row[6] is not None), default=None)
-    for state, region, day, latency, error, count, _, *sums in rows:
+    heads: dict[tuple[str, str], tuple[int, ...]] = {}
+    counts: dict[tuple[str, str, int], int] = {}
+    for state, region, day, error, count, _, latencies, *sums in rows:
         if state:
             continue
-        failures = (0,) * (1 + len(ERROR_CLASSES)) if latency is not None else _failures(error, count)
-        key = region, windows[day], latency
-        own = (count, *failures, *[value or 0 for value in sums])
-        cells[key] = tuple(map(add, cells[key], own)) if key in cells else own
-    table = (Row(subject.model, subject.version, *key, found) for key, found in cells.items())
+        key = region, "" if day is None else (_EPOCH + timedelta(days=day)).date().isoformat()
+        timed = latencies or {}
+        untimed = count - sum(timed.values())
+        failures = _failures(error, untimed)
+        head = (untimed, *failures, *(value or 0 for value in sums))
+        heads[key] = tuple(map(add, heads[key], head)) if key in heads else head
+        for latency, many in timed.items():
+            counts[*key, latency] = counts.get((*key, latency), 0) + many
+    table = [Row(subject.model, subject.version, *key, None, cells) for key, cells in heads.items()]
+    table += [Row(subject.model, subject.version, *key, (many,)) for key, many in counts.items()]
+    newest = max((row[5] for row in rows if row[0] == 0 and row[5] is not None), default=None)
     latest = None if newest is None else _EPOCH + timedelta(microseconds=newest)
-    return Reduction(table_of(table, latest), skipped=sum(row[5] for row in rows if row[0] < 0))
+    return Reduction(table_of(table, latest), skipped=sum(row[4] for row in rows if row[0] < 0))
 
 
 def _failures(error: int | None, count: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ def test_a_table_holds_a_row_for_each_region_window_and_latency() -> None:
         ("eu", "2026-11-22", None, 1),
         ("eu", "2026-11-22", 120, 2),
         ("eu", "2026-11-22", 121, 1),
+        ("us", "2026-11-22", None, 0),
         ("us", "2026-11-22", 120, 1),
     ]
 
@@ -47,7 +48,7 @@ def test_an_empty_table_has_totals_of_nought() -> None:
 def test_a_window_is_the_day_in_utc_and_empty_where_the_record_has_no_time() -> None:
     late = GOOD._replace(at=datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC))
     stats = table(late, late._replace(at=late.at and late.at + timedelta(seconds=1)), GOOD._replace(at=None))
-    assert [row.window for row in stats.rows] == ["", "2026-11-22", "2026-11-23"]
+    assert [row.window for row in stats.rows if row.latency_ms] == ["", "2026-11-22", "2026-11-23"]
 
 
 def test_the_newest_time_is_unknown_as_soon_as_one_record_carries_none() -> None:
@@ -64,6 +65,7 @@ def test_merging_adds_equal_keys_and_keeps_versions_apart() -> None:
     assert [(row.version, row.latency_ms, row.cells[0]) for row in merged.rows] == [
         ("1.0.0", None, 1),
         ("1.0.0", 120, 2),
+        ("2.0.0", None, 0),
         ("2.0.0", 120, 1),
     ]
 
@@ -73,8 +75,8 @@ def test_adding_to_a_builder_does_not_change_what_it_built() -> None:
     builder.add(GOOD, None)
     before = builder.build()
     builder.add(GOOD, None)
-    assert before.rows[0].cells[0] == 1
-    assert builder.build().rows[0].cells[0] == 2
+    assert before.totals().requests == before.rows[1].cells[0] == 1
+    assert builder.build().totals().requests == builder.build().rows[1].cells[0] == 2
 
 
 def test_the_order_of_inferences_changes_neither_bytes_nor_digest() -> None:
@@ -86,11 +88,11 @@ def test_the_order_of_inferences_changes_neither_bytes_nor_digest() -> None:
 
 def test_the_canonical_bytes_are_ascii_json_lines() -> None:
     lines = table(GOOD, BAD).encode().decode("ascii").splitlines()
-    assert lines[0].startswith('{"schema":1,"kind":"stats","columns":["requests","failures","timeout",')
+    assert lines[0].startswith('{"schema":1,"kind":"stats","columns":["untimed","failures","timeout",')
     assert lines[1:] == [
         '["acme/m","1.0.0","eu","2026-11-22"]',
-        "[null,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]",
-        "[120,1,1,100,10000,1,50,2500,1,2500000,6250000000000,1,900000,810000000000]",
+        "[null,1,1,1,0,0,0,0,1,100,10000,1,50,2500,1,2500000,6250000000000,1,900000,810000000000]",
+        "[120,1]",
     ]
 
 
@@ -102,15 +104,18 @@ def test_what_was_encoded_reads_back_equal(stats: Stats) -> None:
 @pytest.mark.parametrize(
     ("found", "changed"),
     [
-        (b"[120,1,", b"[120,0,"),
-        (b"[120,1,", b"[120,-1,"),
-        (b"[120,1,", b"[120,true,"),
-        (b"[120,1,", b"[120, 1,"),
-        (b"[120,1,", b"[120,1.0,"),
-        (b"[120,1,1,", b"[120,1,2,"),
-        (b"[120,1,", b"[120,1,1,"),
-        (b"[120,1,", b"[-120,1,"),
-        (b"[null,1,1,", b"[null,1,2,"),
+        (b"[120,1]", b"[120,0]"),
+        (b"[120,1]", b"[120,-1]"),
+        (b"[120,1]", b"[120,true]"),
+        (b"[120,1]", b"[120, 1]"),
+        (b"[120,1]", b"[120,1.0]"),
+        (b"[120,1]", b"[120,1,1]"),
+        (b"[120,1]", b"[-120,1]"),
+        (b"[null,1,1,1,", b"[null,1,2,1,"),
+        (b"[null,1,1,1,", b"[null,0,1,1,"),
+        (b"[null,1,1,1,", b"[null,1,1,0,"),
+        (b"0,1,100,10000,", b"0,3,100,10000,"),
+        (b"0,1,100,10000,", b"0,1,100,"),
         (b"2026-11-22T", b"2026-11-21T"),
         (b'"2026-11-22"]', b'"20261122"]'),
         (b'"2026-11-22"]', b'"2026-13-22"]'),

@@ -75,6 +75,24 @@ def test_one_odd_record_gives_the_same_from_both(tmp_path: Path, odd: dict[str, 
     same(path, subject)
 
 
+@pytest.mark.parametrize("form", ["2026-11-22T10:15:00Z", "2026-11-22T10:15:00.123Z", "2026-11-22T10:15:00+01:00"])
+def test_a_time_with_one_sign_changed_gives_the_same_from_both(tmp_path: Path, form: str) -> None:
+    texts = {form[:at] + sign + form[at + 1 :] for at in range(len(form)) for sign in "0259 -+:.TZzt'_%٣"}
+    texts |= {form[:at] + form[at + 1 :] for at in range(len(form))} | {form + sign for sign in "0 Z"}
+    for number, text in enumerate(sorted(texts)):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text(json.dumps(GOOD | {"ts": text}) + "\n")
+    for number in range(len(texts)):
+        same(tmp_path / f"{number}.jsonl")
+
+
+def test_squares_beyond_64_bits_are_exact(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    rows = [GOOD | {"input_tokens": 10**12, "cost": 999_999.5}, GOOD | {"input_tokens": 3}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert same(path).stats.totals().measures["input_tokens"].squares == 10**24 + 9
+
+
 @pytest.mark.parametrize("raw", BAD_LINES)
 def test_a_bad_line_gives_the_same_from_both(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / "in.jsonl"
@@ -111,8 +129,10 @@ def test_many_records_give_the_same_to_the_byte(tmp_path: Path, seed: int, subje
 
 def test_a_cut_archive_is_told_by_both_alike(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl.gz"
-    path.write_bytes(gzip.compress(json.dumps(GOOD).encode() * 999)[:-9])
-    assert same(path).malformed_count
+    packed = gzip.compress((json.dumps(GOOD) + "\n").encode() * 999)
+    for raw in (packed[:-9], packed[:-1], packed[:-6] + b"\0\0" + packed[-4:]):
+        path.write_bytes(raw)
+        assert same(path).malformed_count
 
 
 @pytest.fixture

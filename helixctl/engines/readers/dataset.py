@@ -35,6 +35,8 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             value = scoring.scored(scorer, row["expected"], row.get("output"))
             name = query.name or "dataset"
             found = inference(row, subject, documents.chosen_by(query)) if "success" in row else None
+        except OverflowError:
+            yield place, LineError("a number beyond all bounds")
         except ValueError as error:
             yield place, error if isinstance(error, LineError) else LineError(str(error))
             continue

@@ -215,3 +215,12 @@ def scaled(value: object, factor: int) -> object:
 def stated(**fields: object) -> dict[str, object]:
     """Return a native record of the fields that have a value."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+ODD = (ValueError, TypeError, AttributeError, KeyError, OverflowError)
+"""What a record of another shape than its format's raises while it is taken apart."""
+
+
+def fault(error: Exception) -> LineError:
+    """Return why a record is malformed: what a reader says, or that it is no such record."""
+    return error if isinstance(error, LineError) else LineError("not laid out as its format is")

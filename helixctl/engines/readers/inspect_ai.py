@@ -34,14 +34,14 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         name = str(model).rpartition("/")[2] if model is not None else None
         if model not in subject.names:
             documents.refuse_other_model(name, subject, documents.chosen_by(query), "model")
-    except LineError as error:
-        yield 1, error
+    except documents.ODD as error:
+        yield 1, documents.fault(error)
         return
     for place, sample in enumerate(samples, 1):
         try:
             yield from ((place, one) for one in _found(sample, log, subject, query))
-        except LineError as error:
-            yield place, error
+        except documents.ODD as error:
+            yield place, documents.fault(error)
 
 
 def _plain(raw: bytes) -> tuple[Mapping[str, Any], Iterator[object]]:

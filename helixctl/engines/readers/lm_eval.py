@@ -23,15 +23,15 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         results = lines.at(found, "results") if isinstance(found, dict) else None
         if not isinstance(found, dict) or not isinstance(results, dict):
             raise LineError("no results of lm-eval")
-    except LineError as error:
-        yield 1, error
+    except documents.ODD as error:
+        yield 1, documents.fault(error)
         return
     for place, (task, metrics) in enumerate(results.items(), 1):
-        counts = (found.get("n-samples") or {}).get(task) or {}
         try:
+            counts = (found.get("n-samples") or {}).get(task) or {}
             yield from ((place, one) for one in _scores(task, metrics, counts.get("effective")))
-        except LineError as error:
-            yield place, error
+        except documents.ODD as error:
+            yield place, documents.fault(error)
 
 
 def _scores(task: str, metrics: Any, n: object) -> Iterator[Score]:

@@ -28,14 +28,14 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         rows = outer.get("results") if isinstance(outer, Mapping) else outer
         if not isinstance(rows, list):
             raise LineError("no results.results of promptfoo")
-    except LineError as error:
-        yield 1, error
+    except documents.ODD as error:
+        yield 1, documents.fault(error)
         return
     for place, row in enumerate(rows, 1):
         try:
             yield from ((place, one) for one in _found(row, subject, query))
-        except LineError as error:
-            yield place, error
+        except documents.ODD as error:
+            yield place, documents.fault(error)
 
 
 def _found(row: Any, subject: Subject, query: Query) -> Iterator[Found]:

@@ -70,6 +70,8 @@ def _inference(
     for field, expression in columns.items():
         try:
             value = valued(expression, lambda name: lines.at(row, name))
+        except OverflowError:
+            raise LineError(f"{field}: its column is beyond all bounds") from None
         except ValueError as error:
             raise LineError(f"{field}: its column is {error}") from None
         fields[field] = plain(value) if field in _TEXTS and expression.form != "utc" else value

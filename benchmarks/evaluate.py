@@ -1,0 +1,144 @@
+"""Evaluation of many records as ratios: CPU time of whole processes, medians, and the memory they took at most.
+
+`python benchmarks/evaluate.py [RECORDS] [RUNS]` writes the records to a temporary folder, as JSON lines and as Parquet,
+and compares `helixctl evaluate` with DuckDB running the same aggregate by hand, typed and unchecked, and with `cat`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from helixctl.api import Registry
+from helixctl.core.judge import Thresholds, judge
+from helixctl.core.stats import COLUMNS, Row, table_of
+
+SPECIFICATION = 'schema = 1\nmodel = "acme/m"\nversion = "1.0.0"\nprovider = "acme"\n'
+TYPES = (
+    "ts: 'TIMESTAMP', model: 'VARCHAR', version: 'VARCHAR', region: 'VARCHAR', success: 'BOOLEAN', latency_ms: 'DOUBLE', "
+    "confidence: 'DOUBLE', input_tokens: 'BIGINT', output_tokens: 'BIGINT', cost: 'DOUBLE', error: 'VARCHAR'"
+)
+MOMENTS = ", ".join(
+    f"count({one}), sum({one}), sum({one} * {one})"
+    for one in (
+        "input_tokens::HUGEINT",
+        "output_tokens::HUGEINT",
+        "floor(cost * 1e9 + 0.5)::HUGEINT",
+        "floor(confidence * 1e6 + 0.5)::HUGEINT",
+    )
+)
+BY_HAND = (
+    "SELECT model, version, region, ts::DATE, ceil(latency_ms)::BIGINT, CASE WHEN NOT success THEN error END, "
+    f"count(*), max(ts), {MOMENTS} FROM {{}} GROUP BY ALL"
+)
+DAYS = [f"2026-10-{day:02}" for day in range(1, 21)]
+BARE = (
+    "import duckdb, sys; c = duckdb.connect(); c.execute(\"SET memory_limit = '320MiB'\"); "
+    "c.execute('SET preserve_insertion_order = false'); c.execute('SET enable_progress_bar = false'); c.execute(sys.argv[1]).fetchall()"
+)
+
+
+def write(path: Path, count: int) -> None:
+    """Write records of one version: three weeks, 2% failures, all the fields that an application has."""
+    order = random.Random(1)
+    with path.open("w") as file:
+        for number in range(count):
+            day, hour = 1 + number * 20 // count, order.randrange(24)
+            at = f"2026-10-{day:02}T{hour:02}:{order.randrange(60):02}:{order.randrange(60):02}.{order.randrange(1000):03}Z"
+            said = f'{{"ts":"{at}","model":"acme/m","version":"1.0.0",'
+            if order.random() < 0.02:
+                said += '"success":false,"latency_ms":null,"error":"timeout after 30 s",'
+            else:
+                said += f'"success":true,"latency_ms":{order.lognormvariate(6.7, 0.5):.1f},'
+                said += f'"confidence":{order.uniform(0.7, 1):.3f},"cost":{order.uniform(0.0001, 0.02):.6f},'
+            said += f'"input_tokens":{order.randrange(50, 900)},"output_tokens":{order.randrange(5, 400)}}}\n'
+            file.write(said)
+
+
+def spent(words: list[str]) -> tuple[float, int]:
+    """Return the CPU seconds of one process, and the MiB that it took at most; it may end with any code but 1 and 2."""
+    child = os.posix_spawn(
+        words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    )
+    _, status, usage = os.wait4(child, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 3, 7):
+        raise SystemExit(f"{words[:3]} ended with {os.waitstatus_to_exitcode(status)}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
+
+
+def table(rows: int) -> Callable[[], object]:
+    """Return what judges a table of so many rows."""
+    heads = [Row("m", "1.0.0", "", day, None, (9, 9, 9, 0, 0, 0, 0, *(9000, 450_000, 27_000_000) * 4)) for day in DAYS]
+    timed = [Row("m", "1.0.0", "", DAYS[n % len(DAYS)], n // len(DAYS), (3,)) for n in range(rows)]
+    assert len(heads[0].cells) == len(COLUMNS)
+    stats = table_of([*heads, *timed], None)
+    return lambda: judge(stats, Thresholds())
+
+
+def judging(rows: int) -> float:
+    """Return the median milliseconds of CPU that the judge takes for a table."""
+    work, taken = table(rows), []
+    for _ in range(9):
+        begun = time.process_time()
+        work()
+        taken.append(1000 * (time.process_time() - begun))
+    return statistics.median(taken)
+
+
+def main() -> int:
+    """Print the figures; return 1 where a limit is missed."""
+    if sys.argv[1:2] == ["--write"]:  # in a process of its own, so that this one stays small: children inherit its peak
+        write(Path(sys.argv[2]), int(sys.argv[3]))
+        return 0
+    count, runs = (int(word) for word in (sys.argv[1:] + ["1000000", "3"][len(sys.argv) - 1 :])[:2])
+    helixctl = str(Path(sys.executable).with_name("helixctl"))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        registry, _ = Registry.create(place / "registry", name="bench")
+        registry.register(SPECIFICATION.encode())
+        lines, few, parquet = place / "many.jsonl", place / "few.jsonl", place / "many.parquet"
+        subprocess.run([sys.executable, __file__, "--write", str(lines), str(count)], check=True)
+        subprocess.run([sys.executable, __file__, "--write", str(few), "1000"], check=True)
+        reading = f"read_json('{lines}', format = 'newline_delimited', columns = {{{TYPES}}})"
+        copied = f"COPY (SELECT * REPLACE (ts::TIMESTAMPTZ AS ts) FROM {reading}) TO '{parquet}'"
+        subprocess.run([sys.executable, "-c", BARE, copied], check=True)
+        ours = [helixctl, "evaluate", "acme/m@1.0.0", "-C", str(place / "registry"), "--dry-run", "--from"]
+        by_hand = [sys.executable, "-c", BARE]
+        work = {
+            "cat": ["/bin/cat", str(lines)],
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "show": [helixctl, "show", "acme/m@1.0.0", "-C", str(place / "registry")],
+            "evaluate 1,000": [*ours, str(few)],
+            "lines by hand": [*by_hand, BY_HAND.format(reading)],
+            "evaluate lines": [*ours, str(lines), "--engine", "duckdb"],
+            "Parquet by hand": [*by_hand, BY_HAND.format(f"read_parquet('{parquet}')")],
+            "evaluate Parquet": [*ours, str(parquet)],
+        }
+        found = {name: [spent(words) for _ in range(runs)] for name, words in work.items()}
+    seconds = {name: statistics.median(taken for taken, _ in rows) for name, rows in found.items()}
+    memory = {name: max(held for _, held in rows) for name, rows in found.items()}
+    print(f"{count} records, {runs} runs; CPU seconds, MiB at most")
+    for name in work:
+        print(f"  {name:18} {seconds[name]:8.2f} s {memory[name]:6} MiB")
+    rows = [
+        ("evaluate lines / by hand", seconds["evaluate lines"] / seconds["lines by hand"], 1.3),
+        ("evaluate Parquet / by hand", seconds["evaluate Parquet"] / seconds["Parquet by hand"], 1.3),
+        ("memory of lines, MiB", memory["evaluate lines"], 512),
+        ("memory of Parquet, MiB", memory["evaluate Parquet"], 512),
+        ("(1,000 records - show) / pass", (seconds["evaluate 1,000"] - seconds["show"]) / seconds["python -c pass"], 4),
+        ("judge of 60,000 rows, ms", judging(60_000), 20),
+    ]
+    for name, value, limit in rows:
+        print(f"  {name:30} {value:8.2f}  limit {limit}{'' if value <= limit else '  MISSED'}")
+    return int(any(value > limit for _, value, limit in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
