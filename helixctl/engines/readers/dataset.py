@@ -37,6 +37,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             found = inference(row, subject, documents.chosen_by(query)) if "success" in row else None
         except OverflowError:
             yield place, LineError("a number beyond all bounds")
+            continue
         except ValueError as error:
             yield place, error if isinstance(error, LineError) else LineError(str(error))
             continue
