@@ -92,7 +92,7 @@ def evaluate(
     is_window = asked.window is not None
     reduction = reduced(store, record, asked)
     thresholds = thresholds_of(record, settings)
-    alone = judge(reduction.stats, thresholds)
+    alone = judge(reduction.stats, thresholds, str(record.ref))
     evaluation, compared, notes = alone, None, tuple[str, ...]()
     if against:
         from helixctl.api import comparison
@@ -196,7 +196,7 @@ def _refresh(store: Store, request: ask.Request, record: Record) -> tuple[Evalua
     sources = [Source(name, io.BytesIO(data)) for name, data in fresh.items()]
     added = reduce(sources, subject_of(record), _NATIVE).stats
     stats = statistics.decode(known["stats"].encode()).merge(added) if known else added
-    evaluation = judge(stats, thresholds_of(record, settings))
+    evaluation = judge(stats, thresholds_of(record, settings), str(ref))
     before = known.get("summary", {})
     newly = tuple(name for name in violated(evaluation) if name not in before.get("violated", ()))
     degraded = evaluation.verdict == "failed" != before.get("verdict") and record.status in IN_SERVICE

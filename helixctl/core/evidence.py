@@ -43,7 +43,7 @@ class Evidence(NamedTuple):
 
     def judged(self) -> Evaluation:
         """Judge it again."""
-        return judge(self.stats, self.thresholds)
+        return judge(self.stats, self.thresholds, str(self.ref))
 
     def days(self) -> set[str]:
         """The UTC days of its inferences; one without a time gives an empty name."""

@@ -114,8 +114,12 @@ class Evaluation:
         return {**stated, "scores": self.scores} if self.scores else stated
 
 
-def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
-    """Compute every metric, bound and threshold of one version, and the verdict."""
+def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None) -> Evaluation:
+    """Compute every metric, bound and threshold of one version, and the verdict.
+
+    Args:
+        ref: the version, as recommendations name it; None takes it from the table.
+    """
     totals = stats.totals()
     metrics = _metrics(totals)
     results = tuple(_result(name, totals, metrics, thresholds) for name in _TESTS)
@@ -127,7 +131,7 @@ def judge(stats: Stats, thresholds: Thresholds) -> Evaluation:
         metrics=metrics,
         intervals=_intervals(totals, metrics),
         thresholds=results,
-        recommendations=tuple(_recommendations(stats, totals, results, thresholds)),
+        recommendations=tuple(_recommendations(ref or _named(stats), totals, results, thresholds)),
         newest_at=stats.newest_at,
         scores={one.name: _ratio(one.total, one.n * 10**6, 6) for one in stats.scores},
     )
@@ -250,12 +254,15 @@ def _verdict(samples: int, results: tuple[ThresholdResult, ...], thresholds: Thr
     return Verdict.WARNING if violated else Verdict.PASSED
 
 
-def _recommendations(
-    stats: Stats, totals: Totals, results: tuple[ThresholdResult, ...], thresholds: Thresholds
-) -> Iterator[str]:
+def _named(stats: Stats) -> str:
     names = {row[:2] for row in stats.rows}
-    model, version = names.pop() if len(names) == 1 else ("MODEL", "VERSION")
-    ref = f"{model}@{version}"
+    return "@".join(names.pop()) if len(names) == 1 else "MODEL@VERSION"
+
+
+def _recommendations(
+    ref: str, totals: Totals, results: tuple[ThresholdResult, ...], thresholds: Thresholds
+) -> Iterator[str]:
+    model = ref.partition("@")[0]
     missing = max(1, thresholds.min_samples) - totals.requests
     if missing > 0:
         fact = f"{totals.requests} of {totals.requests + missing} samples"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -395,3 +396,32 @@ def test_fields_do_not_apply(place: Place, cli: Cli) -> None:
     ran = cli("verify", "-o", "github", "--fields", "outcome")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("error[HX201]: -o github takes no --fields\nhint: ")
+
+
+BAD = b'{"success":true,"latency_ms":9000,"confidence":0.9}\n' * 60 + b'{"success":false,"latency_ms":null}\n' * 9
+FINE = b'{"success":true,"latency_ms":90,"confidence":0.9}\n' * 90
+
+
+@pytest.mark.parametrize("output", app.CI)
+@pytest.mark.parametrize(("raw", "code"), [(BAD, 3), (FINE, 0), (b"", 7)])
+def test_an_evaluation_tells_each_threshold_that_stops_it(
+    place: Place, cli: Cli, output: str, raw: bytes, code: int
+) -> None:
+    place.register("m@1.0.0")
+    ran = cli("evaluate", "m@1.0.0", "--from", "-", "-o", output, stdin=raw)
+    assert ran.code == code
+    said = html.unescape(ran.out)
+    assert ("p95_latency_ms is 9000, limit 5000" in said) == (code == 3)
+    assert ("inconclusive on 0 samples" in said) == (code == 7)
+
+
+@pytest.mark.parametrize("output", app.CI)
+def test_a_comparison_tells_each_metric_that_is_worse(place: Place, cli: Cli, output: str) -> None:
+    place.register("m@1.0.0")
+    place.register("m@2.0.0")
+    (place.root / "bad").write_bytes(BAD)
+    (place.root / "fine").write_bytes(FINE)
+    sides = ["--from", str(place.root / "bad"), "--baseline-from", str(place.root / "fine")]
+    ran = cli("compare", "m@2.0.0", "m@1.0.0", *sides, "-o", output)
+    assert ran.code == 3
+    assert "slow_share is worse" in html.unescape(ran.out)

@@ -80,6 +80,46 @@ def _checked(payload: Payload) -> Iterator[Problem]:
         yield Problem(one["rule"], level, path, None, one["message"], one["fix"] or "")
 
 
+def _evaluated(payload: Payload) -> Iterator[Problem]:
+    path = f"models/{payload['ref'].replace('@', '/')}.toml"
+    told = payload["recommendations"]
+    for one in payload["thresholds"]:
+        if one["outcome"] in ("violated", "not_measured"):
+            level = "warning" if one["severity"] == "warn" else "error"
+            value = "was not measured" if one["value"] is None else f"is {one['value']}"
+            advice = next((text for text in told if text.startswith(one["name"])), told[0] if told else "")
+            yield Problem(one["name"], level, path, None, f"{one['metric']} {value}, limit {one['limit']}", advice)
+    if payload["verdict"] == "inconclusive":
+        yield Problem(
+            "samples", "error", path, None, f"inconclusive on {payload['samples']} samples", *told[:1] or ("",)
+        )
+    if payload.get("comparison"):
+        yield from _compared({"ref": payload["ref"], **payload["comparison"]})
+
+
+def _compared(payload: Payload) -> Iterator[Problem]:
+    path = f"models/{payload['ref'].replace('@', '/')}.toml"
+    for one in payload["deltas"]:
+        if one["verdict"] in ("worse", "undecided"):
+            level = "error" if one["verdict"] == "worse" or payload["verdict"] == "undecided" else "warning"
+            fact = f"{one['metric']} is {one['verdict']}: {_span(one)}"
+            advice = next((text for text in payload.get("recommendations", ()) if one["metric"] in text), "")
+            yield Problem(one["metric"], level, path, None, fact, advice)
+
+
+def _span(delta: Mapping[str, Any]) -> str:
+    if delta["ci_low"] is None or delta["margin"] is None:
+        return "there is too little to tell"
+    interval = f"[{delta['ci_low']:.4g}, {delta['ci_high']:.4g}]"
+    return f"candidate - baseline lies in {interval}, and may be {delta['margin']:.4g} worse"
+
+
+def _asked_of(payload: Payload) -> Mapping[str, str]:
+    compared = payload.get("comparison") or {"deltas": ()}
+    names = [*(one["name"] for one in payload["thresholds"]), "samples", *(one["metric"] for one in compared["deltas"])]
+    return dict.fromkeys(names, "see the recommendations of helixctl evaluate")
+
+
 class View(NamedTuple):
     """How a kind of result is read: the command that gives it, its findings, and what to do by code."""
 
@@ -92,6 +132,12 @@ VIEWS = {
     "verification": View("verify", _verified, lambda _: {code: CURES[outcome] for code, outcome in CODES.items()}),
     "check": View(
         "check", _checked, lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]}
+    ),
+    "evaluation": View("evaluate", _evaluated, _asked_of),
+    "comparison": View(
+        "compare",
+        _compared,
+        lambda payload: {one["metric"]: "see docs/comparison.md for what settles it" for one in payload["deltas"]},
     ),
 }
 

@@ -17,7 +17,7 @@ _SPARSE = ("list", "version")
 """Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
-PAGES = {"verification": "ci", "check": "ci", "report": "report_pages"}
+PAGES = {"verification": "ci", "check": "ci", "evaluation": "ci", "comparison": "ci", "report": "report_pages"}
 """The module of this folder that has the formats of a kind besides text, json, ndjson and csv."""
 
 

@@ -175,6 +175,10 @@ def _evaluation(payload: Payload, verbose: bool, on: bool) -> str:
         span = f"  [{_number(between[0])}, {_number(between[1])}]" if known else ""
         if value is not None:
             lines.append(f"  {name:18} {_number(value)}{span}\n")
+    lines += [f"  {safe(name):18} {_number(value)}  score\n" for name, value in payload["scores"].items()]
+    if payload.get("comparison"):
+        compared = {"ref": payload["ref"], **payload["comparison"]}
+        lines += [f"  {line}\n" for line in _comparison(compared, verbose, on).splitlines()]
     lines += [f"  -> {safe(text)}\n" for text in payload["recommendations"]]
     if payload["audit"]:
         lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
