@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from helixctl.api.evidence import paths
 from helixctl.api.sources import Asked, reduced, subject_of
@@ -37,8 +36,7 @@ CHUNK = 1000
 _NATIVE = Query("native", engine="python")
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """An evaluation, and what storing it did; the comparison that counts in its verdict, or why there is none."""
 
     ref: Ref
@@ -49,8 +47,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """How many inferences were recorded, which lines were not, and the rolling verdict where it was refreshed."""
 
     ref: Ref

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
 from helixctl.errors import Usage
@@ -17,18 +18,23 @@ FIELDS = (
 
 _COLUMN = r'(?:"([^"]{1,200})"|([A-Za-z_][\w.-]*))'
 _NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
-_FORMS = {
-    "utc": re.compile(rf"{_COLUMN} utc"),
-    "empty": re.compile(rf"{_COLUMN} is empty"),
-    "filled": re.compile(rf"{_COLUMN} is not empty"),
-    "not": re.compile(rf"(?:!|not ) ?{_COLUMN}"),
-    "equals": re.compile(rf"{_COLUMN} ?== ?(\S.*)"),
-    "differs": re.compile(rf"{_COLUMN} ?!= ?(\S.*)"),
-    "times": re.compile(rf"{_COLUMN} ?\* ?{_NUMBER}"),
-    "by": re.compile(rf"{_COLUMN} ?/ ?{_NUMBER}"),
-    "minus": re.compile(rf"{_COLUMN} - {_COLUMN}"),
-    "column": re.compile(_COLUMN),
-}
+
+
+@cache
+def _forms() -> dict[str, re.Pattern[str]]:
+    """Return the form of each expression; compiled when the first one is read."""
+    return {
+        "utc": re.compile(rf"{_COLUMN} utc"),
+        "empty": re.compile(rf"{_COLUMN} is empty"),
+        "filled": re.compile(rf"{_COLUMN} is not empty"),
+        "not": re.compile(rf"(?:!|not ) ?{_COLUMN}"),
+        "equals": re.compile(rf"{_COLUMN} ?== ?(\S.*)"),
+        "differs": re.compile(rf"{_COLUMN} ?!= ?(\S.*)"),
+        "times": re.compile(rf"{_COLUMN} ?\* ?{_NUMBER}"),
+        "by": re.compile(rf"{_COLUMN} ?/ ?{_NUMBER}"),
+        "minus": re.compile(rf"{_COLUMN} - {_COLUMN}"),
+        "column": re.compile(_COLUMN),
+    }
 
 
 class Expression(NamedTuple):
@@ -52,7 +58,7 @@ def parse(text: str) -> Expression:
         Usage: it states none.
     """
     stated = " ".join(text.split())
-    for form, pattern in _FORMS.items():
+    for form, pattern in _forms().items():
         found = pattern.fullmatch(stated)
         if not found:
             continue

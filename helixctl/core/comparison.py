@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -288,7 +287,7 @@ def weighed(evaluation: Evaluation, found: Comparison, ref: str, baseline: str) 
     told, proven = evaluation.recommendations, evaluation.proven and verdict is evaluation.verdict
     if evaluation.proven and not proven:
         told = told[:-1]  # the last says: go on and activate
-    return replace(evaluation, verdict=verdict, proven=proven, recommendations=(*advice(found, ref, baseline), *told))
+    return evaluation._replace(verdict=verdict, proven=proven, recommendations=(*advice(found, ref, baseline), *told))
 
 
 def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from helixctl.core import statistics as st
 from helixctl.core.stats import Stats, Totals
@@ -52,8 +51,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """What a version must keep to; `max_latency_ms` bounds P95.
 
     Violations only warn of thresholds named in `warn`, and of all without `enforce`; a version file that itself sets
@@ -70,8 +68,7 @@ class Thresholds:
     confidence_required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ThresholdResult:
+class ThresholdResult(NamedTuple):
     """One threshold: severity is fail or warn; outcome is passed, violated, not_measured or not_applicable.
 
     `proven` is True where the one-sided 95% bound keeps to the limit too.
@@ -86,8 +83,7 @@ class ThresholdResult:
     proven: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """A verdict and what it rests on; metrics that were not measured are absent.
 
     `intervals` holds one-sided 95% bounds, below and above, None where not estimable.

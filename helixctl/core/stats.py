@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 from operator import add, itemgetter
@@ -25,12 +24,12 @@ COLUMNS = (
 _FIRST_ERROR, _FIRST_MOMENT = COLUMNS.index("timeout"), COLUMNS.index("input_tokens_count")
 _ERROR_COLUMN = {name: _FIRST_ERROR + place for place, name in enumerate(ERROR_CLASSES)}
 ERROR_PATTERNS = (
-    ("rate_limit", re.compile(r"\b429\b|rate.?limit|too many requests|throttl|quota", re.ASCII)),
-    ("timeout", re.compile(r"\b(408|504|524)\b|time[sd]?.?out|deadline", re.ASCII)),
-    ("server", re.compile(r"\b5\d\d\b|server|unavailable|overload|bad gateway|connection|internal", re.ASCII)),
+    ("rate_limit", r"\b429\b|rate.?limit|too many requests|throttl|quota"),
+    ("timeout", r"\b(408|504|524)\b|time[sd]?.?out|deadline"),
+    ("server", r"\b5\d\d\b|server|unavailable|overload|bad gateway|connection|internal"),
     (
         "client",
-        re.compile(r"\b4\d\d\b|client|invalid|bad request|unauthori[sz]ed|forbidden|not.?found|filter", re.ASCII),
+        r"\b4\d\d\b|client|invalid|bad request|unauthori[sz]ed|forbidden|not.?found|filter",
     ),
 )
 """What sorts an error, its text in lower case; the first that is found anywhere in it."""
@@ -92,8 +91,7 @@ class Score(NamedTuple):
         return Score(self.name, self.n + other.n, self.total + other.total, squares)
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """The table summed over all keys; `latencies` is the histogram of the requests that succeeded, ascending."""
 
     requests: int
@@ -108,8 +106,7 @@ class Totals:
         return sum(count for _, count in self.latencies)
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """The mergeable table: rows sorted by key, each key once; `latest` is the newest time that any record carries.
 
     `scores` stand by name, each once.
@@ -277,7 +274,7 @@ def error_class(error: object) -> str:
     """Sort an error, text or status code, into one of ERROR_CLASSES, so that its content need not be kept."""
     if isinstance(error, str | int):
         text = str(error)[:500].lower()
-        return next((name for name, pattern in ERROR_PATTERNS if pattern.search(text)), "other")
+        return next((name for name, pattern in ERROR_PATTERNS if re.search(pattern, text, re.ASCII)), "other")
     return "other"
 
 

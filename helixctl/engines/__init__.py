@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
@@ -27,8 +26,7 @@ MANY_BYTES = 6_000_000
 MAX_REPORTED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """The version whose inferences are read, and its prices in USD per million tokens, None where not known.
 
     `provider_model_id` is the name under which others' formats know it.
@@ -78,8 +76,7 @@ PLAIN = Query()
 """Reads as it suits the content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file, or a stream that is open already, and the name to report it by."""
 
     name: str
@@ -93,10 +90,8 @@ class Source:
             NotFound: no such file.
             Usage: it is a folder, or is compressed in a way that nothing here reads.
             StorageRefused: it cannot be opened, or reading it failed, or what it is compressed to is cut short or broken
-                (EOFError, zlib.error or BadGzipFile while it is read).
+                (EOFError while it is read).
         """
-        import zlib
-
         from helixctl.engines.compression import decompressed
 
         try:
@@ -109,7 +104,7 @@ class Source:
             raise NotFound(f"no file {self.name!a}", hint="check the path") from None
         except IsADirectoryError:
             raise Usage(f"{self.name!a} is a folder", hint="name its files, such as 'FOLDER/*.jsonl'") from None
-        except (EOFError, zlib.error) as error:
+        except EOFError as error:
             fact = f"cannot read {self.name!a}: its compressed data is broken, or cut short"
             raise StorageRefused(fact, hint="decompress it by hand to see where") from error
         except OSError as error:
@@ -117,8 +112,7 @@ class Source:
             raise StorageRefused(fact, hint="check the file and its permissions") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A line that could not be read, and why, never its content; mismatched where it names another version."""
 
     source: str
@@ -127,8 +121,7 @@ class Malformed:
     mismatched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(NamedTuple):
     """What an engine gives: the table, the first malformed lines, and how many there are.
 
     `mismatched_count` says how many of the malformed lines name another model or version, `skipped` how many records a

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
-import zlib
 from importlib.util import find_spec
 from typing import Any, BinaryIO, cast
 
@@ -29,7 +27,11 @@ def decompressed(stream: BinaryIO) -> io.BufferedReader:
     raw = io.BufferedReader(cast(Any, _Open(stream)), FIRST)
     head = raw.peek(4)[:4]
     if head[:2] == GZIP:
-        return io.BufferedReader(cast(Any, _Open(cast(BinaryIO, gzip.GzipFile(fileobj=raw)))), FIRST)
+        import gzip
+        import zlib
+
+        packed = cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        return io.BufferedReader(cast(Any, _Open(packed, (gzip.BadGzipFile, zlib.error))), FIRST)
     if head == ZSTD:
         if find_spec("zstandard") is None:
             raise Usage("a source is compressed by zstd", hint="pip install 'helixctl[zstd]', or decompress it")
@@ -40,8 +42,9 @@ def decompressed(stream: BinaryIO) -> io.BufferedReader:
 class _Open(io.RawIOBase):
     """A stream that stays open when its reader goes, and whose first read gives enough to tell a format by."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._read = stream.read1 if isinstance(stream, io.BufferedReader | gzip.GzipFile) else stream.read
+    def __init__(self, stream: BinaryIO, broken: tuple[type[Exception], ...] = ()) -> None:
+        self._some = cast(Any, stream).read1 if broken or isinstance(stream, io.BufferedReader) else stream.read
+        self._broken = broken
         self._is_begun = False
         self._fault: Exception | None = None
 
@@ -55,13 +58,19 @@ class _Open(io.RawIOBase):
         into[: len(data)] = data
         return len(data)
 
+    def _read(self, most: int) -> bytes:
+        try:
+            return bytes(self._some(most))
+        except self._broken:
+            raise EOFError("broken") from None
+
     def _first(self, most: int) -> bytes:
         """Read until there is a line that ends like a record, as a slow pipe may begin with less."""
         self._is_begun, found = True, b""
         while len(found) < most and not _RECORD.search(found):
             try:
                 piece = self._read(most - len(found))
-            except (EOFError, zlib.error, OSError) as error:
+            except (EOFError, OSError) as error:
                 self._fault = error
                 break
             if not piece:

@@ -11,11 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from gzip import BadGzipFile
 from io import BufferedReader
 from operator import add
 from tempfile import TemporaryDirectory
@@ -109,7 +106,7 @@ def _is_whole(stream: BufferedReader, name: str) -> bool:
     try:
         while stream.read(FIRST):
             pass
-    except (EOFError, zlib.error, BadGzipFile):
+    except EOFError:
         return False
     return True
 
@@ -123,7 +120,7 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
     table = f"(SELECT {texts} FROM read_json($path, {reading}))"
     chosen = {name for name, _ in query.where}
     fields = {name: _of_json(name, is_chosen=name in chosen) for name in FIELDS}
-    as_json = replace(subject, model=json.dumps(subject.model), version=json.dumps(subject.version))
+    as_json = subject._replace(model=json.dumps(subject.model), version=json.dumps(subject.version))
     rows = _rows(connection, (table, fields, as_json, query), source.name)
     return None if any(row[0] > 0 for row in rows) else _reduction(rows, subject)
 
@@ -177,7 +174,7 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
     )
     counted = f"SELECT count(*) FROM {judged} WHERE state IN (1, 2)"
     mismatched = connection.execute(counted, given).fetchone()[0]
-    return replace(found, malformed=malformed, malformed_count=bad, mismatched_count=mismatched)
+    return found._replace(malformed=malformed, malformed_count=bad, mismatched_count=mismatched)
 
 
 def _state(fields: Mapping[str, Field], subject: Subject, query: Query, *, faults: bool = False) -> str:
@@ -299,7 +296,7 @@ def _grouped(table: str, fields: Mapping[str, Field], subject: Subject, query: Q
 def _class_of(fields: Mapping[str, Field]) -> str:
     error = f"lower(left({fields['error'].value}, 500))"
     whens = [
-        f"WHEN regexp_matches({error}, '{pattern.pattern}') THEN {ERROR_CLASSES.index(name)}"
+        f"WHEN regexp_matches({error}, '{pattern}') THEN {ERROR_CLASSES.index(name)}"
         for name, pattern in ERROR_PATTERNS
     ]
     is_told = f"NOT {fields['success'].value} AND {fields['error'].value} IS NOT NULL"

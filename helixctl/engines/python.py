@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from gzip import BadGzipFile
 from io import BufferedReader
 
 from helixctl.core.stats import Inference, Score, StatsBuilder
@@ -71,7 +69,7 @@ def _records(stream: BufferedReader, subject: Subject, query: Query) -> Iterator
         name = query.format or detected(stream.peek(FIRST)[:FIRST], query)
         for number, found in reader(name).read(stream, subject, query):
             yield number, found
-    except (EOFError, zlib.error, BadGzipFile):
+    except EOFError:
         yield number + 1, LineError("the compressed data is broken, or cut short, here")
 
 

@@ -119,8 +119,15 @@ def test_old_evidence_goes_with_the_next_evaluation_and_the_newest_stays(place: 
     assert checked.is_sound
 
 
+NUMBER = st.integers(0, 10**6) | st.decimals(0, 10**6, places=4)
 LIMITS = st.builds(
-    Thresholds, min_samples=st.integers(1, 10**6), warn=st.frozensets(st.sampled_from(["min_confidence"]))
+    Thresholds,
+    max_error_rate=NUMBER,
+    min_success_rate=NUMBER,
+    max_latency_ms=NUMBER,
+    min_confidence=NUMBER,
+    min_samples=st.integers(1, 10**6),
+    warn=st.frozensets(st.sampled_from(["min_confidence"])),
 )
 
 

@@ -5,7 +5,6 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -236,7 +235,7 @@ def scored(*values: float, name: str = "exact", known: bool = True) -> Stats:
     """Return a table of usual requests and of samples with these scores."""
     found = [round(value * 10**6) for value in values]
     score = Score(name, len(found), sum(found), sum(value * value for value in found) if known else None)
-    return replace(table(), scores=(score,))
+    return table()._replace(scores=(score,))
 
 
 def shares(right: int, wrong: int) -> list[float]:
@@ -279,7 +278,7 @@ def test_scores_whose_spread_is_not_known_have_a_difference_and_no_interval() ->
         found = of(compare(one, other, MARGINS), "scores.exact")
         assert (found.verdict, found.ci_low, found.effect) == (UNDECIDED, None, None)
     assert of(compare(known, unknown, MARGINS), "scores.exact").delta == pytest.approx(0.8)
-    impossible = replace(table(), scores=(Score("exact", 100, 10**9, 10),))
+    impossible = table()._replace(scores=(Score("exact", 100, 10**9, 10),))
     assert of(compare(known, impossible, MARGINS), "scores.exact").ci_low is None
 
 
@@ -341,7 +340,7 @@ def test_each_of_four_looks_takes_its_intervals_at_a_quarter_of_alpha() -> None:
     candidate, baseline = scored(*shares(85, 15)), scored(*shares(90, 10))
     z = statistics.NormalDist().inv_cdf(1 - 0.05 / 4 / 2)
     candidate, baseline = (
-        replace(one, rows=side.rows) for one, side in ((candidate, table(failures=40)), (baseline, table()))
+        one._replace(rows=side.rows) for one, side in ((candidate, table(failures=40)), (baseline, table()))
     )
     whole, part = (compare(candidate, baseline, MARGINS, look) for look in (ONLY, Look(2, 4)))
     assert (part.look, whole.look) == ((2, 4), (1, 1))
@@ -412,7 +411,7 @@ def test_worse_fails_an_evaluation_and_undecided_leaves_it_inconclusive_at_best(
 
 def test_a_warning_becomes_inconclusive_beside_a_comparison_that_is_undecided() -> None:
     candidate = table([6000] * 100)
-    evaluation = judge.judge(candidate, replace(LIMITS, warn=frozenset({"max_latency_ms"})))
+    evaluation = judge.judge(candidate, LIMITS._replace(warn=frozenset({"max_latency_ms"})))
     found = weighed(evaluation, compare(candidate, candidate, MARGINS), "m@2.0.0", "m@1.0.0")
     assert (evaluation.verdict, found.verdict) == ("warning", "inconclusive")
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -92,7 +91,7 @@ def test_too_few_samples_are_inconclusive_whatever_they_show(stats: Stats) -> No
 
 
 def test_no_data_is_inconclusive_even_where_no_sample_is_demanded() -> None:
-    evaluation = judge(Stats(), replace(LIMITS, min_samples=0))
+    evaluation = judge(Stats(), LIMITS._replace(min_samples=0))
     assert evaluation.verdict is Verdict.INCONCLUSIVE
     assert evaluation.metrics == {} == evaluation.intervals
     assert {one.outcome for one in evaluation.thresholds} == {"not_measured"}
@@ -109,7 +108,7 @@ def test_requests_that_all_failed_fail_though_their_latency_was_never_measured()
 def test_a_latency_never_measured_is_inconclusive_where_no_threshold_fails() -> None:
     lenient = Thresholds(max_error_rate=1, min_success_rate=0)
     assert judge(table(0, 60), lenient).verdict is Verdict.INCONCLUSIVE
-    assert judge(table(0, 60), replace(LIMITS, enforce=False)).verdict is Verdict.INCONCLUSIVE
+    assert judge(table(0, 60), LIMITS._replace(enforce=False)).verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_a_latency_never_measured_is_inconclusive_where_no_threshold_fails() -> 
 def test_confidence_that_no_record_carries_matters_only_where_the_version_asks_for_it(
     required: bool, outcome: str, verdict: Verdict
 ) -> None:
-    evaluation = judge(table(100, confidence=None), replace(LIMITS, confidence_required=required))
+    evaluation = judge(table(100, confidence=None), LIMITS._replace(confidence_required=required))
     assert of(evaluation, "min_confidence").outcome == outcome
     assert (evaluation.verdict, evaluation.proven) == (verdict, not required)
 
@@ -134,32 +133,32 @@ def test_confidence_is_proven_by_the_lower_bound_of_its_mean() -> None:
     for i in range(100):
         builder.add(Inference(NOON, "", True, 100, None, None, None, 1_000_000 if i % 5 else 0), None)
     stats = builder.build()  # mean 0.8, lower bound 0.7339
-    assert of(judge(stats, replace(LIMITS, min_confidence=Decimal("0.73"))), "min_confidence").proven
-    loose = judge(stats, replace(LIMITS, min_confidence=Decimal("0.74")))
+    assert of(judge(stats, LIMITS._replace(min_confidence=Decimal("0.73"))), "min_confidence").proven
+    loose = judge(stats, LIMITS._replace(min_confidence=Decimal("0.74")))
     assert (of(loose, "min_confidence").outcome, of(loose, "min_confidence").proven) == ("passed", False)
     assert any("min_confidence holds but is not proven: about 22 more" in text for text in loose.recommendations)
 
 
 def test_a_threshold_that_only_warns_gives_a_warning_and_is_not_proven() -> None:
-    evaluation = judge(table(100, latency=lambda _: 9000), replace(LIMITS, warn=frozenset({"max_latency_ms"})))
+    evaluation = judge(table(100, latency=lambda _: 9000), LIMITS._replace(warn=frozenset({"max_latency_ms"})))
     assert (evaluation.verdict, evaluation.proven) == (Verdict.WARNING, False)
     assert of(evaluation, "max_latency_ms").severity == "warn"
     assert of(evaluation, "max_error_rate").severity == "fail"
 
 
 def test_without_enforcement_every_violation_only_warns() -> None:
-    evaluation = judge(table(50, 50, latency=lambda _: 9000), replace(LIMITS, enforce=False))
+    evaluation = judge(table(50, 50, latency=lambda _: 9000), LIMITS._replace(enforce=False))
     assert evaluation.verdict is Verdict.WARNING
     assert {one.severity for one in evaluation.thresholds} == {"warn"}
 
 
 def test_one_failing_threshold_outweighs_any_that_warn() -> None:
-    limits = replace(LIMITS, warn=frozenset({"max_latency_ms"}))
+    limits = LIMITS._replace(warn=frozenset({"max_latency_ms"}))
     assert judge(table(50, 50, latency=lambda _: 9000), limits).verdict is Verdict.FAILED
 
 
 def test_metrics_are_whole_numbers_or_decimals_of_few_places() -> None:
-    metrics = judge(table(2, 1, latency=lambda i: 100 + i), replace(LIMITS, min_samples=1)).metrics
+    metrics = judge(table(2, 1, latency=lambda i: 100 + i), LIMITS._replace(min_samples=1)).metrics
     assert {name: str(value) for name, value in metrics.items()} == {
         "avg_latency_ms": "100.5",
         "p50_latency_ms": "100",
@@ -215,7 +214,7 @@ def test_p999_is_reported_from_where_its_upper_bound_is_estimable() -> None:
 def test_a_p95_in_an_unlikely_unit_asks_whether_another_was_meant_and_changes_no_verdict(
     p95: int, asked: str | None
 ) -> None:
-    limits = replace(LIMITS, max_latency_ms=10**7)
+    limits = LIMITS._replace(max_latency_ms=10**7)
     evaluation = judge(table(100, latency=lambda _: p95), limits)
     assert (evaluation.verdict, evaluation.proven) == (Verdict.PASSED, True)
     told = [text for text in evaluation.recommendations if "meant" in text]
@@ -267,6 +266,6 @@ def test_a_violated_latency_names_the_comparison_with_the_active_version() -> No
 
 
 def test_a_limit_that_no_sample_proves_says_so() -> None:
-    evaluation = judge(table(100), replace(LIMITS, max_error_rate=0))
+    evaluation = judge(table(100), LIMITS._replace(max_error_rate=0))
     assert evaluation.verdict is Verdict.PASSED
     assert "no number of samples proves a limit of 0" in evaluation.recommendations[0]
