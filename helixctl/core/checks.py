@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import times
 from helixctl.core.lifecycle import IN_SERVICE, Status
 from helixctl.core.record import Record
 
+if TYPE_CHECKING:
+    from helixctl.core.settings import Settings
+
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 class Case(NamedTuple):
-    """All that a check may look at: the version, the one now active, the time, the registry's sample minimum."""
+    """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom."""
 
     subject: Record
     current: Record | None
     at: datetime
-    min_samples: int
+    settings: Settings
+    action: str = ""
+    requester: str = ""
+    region: str | None = None
 
 
 class Answer(NamedTuple):
@@ -64,7 +70,9 @@ def evaluation(wanted: Mapping[str, Any], case: Case) -> Answer:
     if stale:
         return Answer("inconclusive", stale, fix)
     verdict, samples = metrics.get("verdict"), metrics.get("samples", 0)
-    least = wanted.get("min_samples", case.subject.spec.get("thresholds", {}).get("min_samples", case.min_samples))
+    least = wanted.get(
+        "min_samples", case.subject.spec.get("thresholds", {}).get("min_samples", case.settings.min_samples)
+    )
     if verdict == "inconclusive" or samples < least:
         return Answer("inconclusive", f"the last evaluation has {samples} of {least} samples needed ({verdict})", fix)
     if verdict not in wanted.get("verdict", ("passed", "warning")):

@@ -22,7 +22,9 @@ MIN_OVERRIDE_REASON = 20
 GATED = frozenset({Action.CANARY, Action.ACTIVATE})
 """Actions that are denied where no policy matches."""
 
-_MATCH: s.Schema = {"actions": s.list_of(s.one_of(*Action)), "models": s.list_of(s.name)}
+_MATCH: s.Schema = {"actions": s.list_of(s.one_of(*Action))} | {
+    name: s.list_of(s.name) for name in ("models", "tags", "providers", "regions")
+}
 _RULE: s.Schema = {
     "id": s.name,
     "enforcement": s.one_of("advisory", "overridable", "mandatory"),
@@ -73,15 +75,37 @@ not_deprecated = true
 """
 
 
+class Match(NamedTuple):
+    """What a rule is about: actions, and patterns of which one must fit in each kind; None where all do.
+
+    A request that names no region reaches all of them, so rules of any region match it.
+    """
+
+    actions: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    providers: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+
+    def fits(self, case: Case) -> bool:
+        """Tell whether a rule that states this is to be run."""
+        spec = case.subject.spec
+        found = ((case.action,), (spec["model"],), spec.get("tags", ()), (spec["provider"],))
+        return all(map(_fits, self[:4], found)) and (case.region is None or _fits(self.regions, (case.region,)))
+
+
+def _fits(patterns: tuple[str, ...] | None, found: tuple[str, ...]) -> bool:
+    return patterns is None or any(fnmatchcase(one, pattern) for one in found for pattern in patterns)
+
+
 class Rule(NamedTuple):
-    """One rule: its level, the name of its check, and the check's parameters."""
+    """One rule: its level, the name of its check, the check's parameters, and what it is about."""
 
     id: str
     enforcement: str
     check: str
     parameters: Any
-    actions: tuple[str, ...]
-    models: tuple[str, ...]
+    match: Match
 
 
 class Policy(NamedTuple):
@@ -93,8 +117,8 @@ class Policy(NamedTuple):
 
 
 BUILT_IN = (
-    Rule("blocked", "mandatory", "not_blocked", True, ("testing", "canary", "activate"), ("*",)),
-    Rule("retire-in-service", "overridable", "not_in_service", True, ("retire",), ("*",)),
+    Rule("blocked", "mandatory", "not_blocked", True, Match(("testing", "canary", "activate"), ("*",))),
+    Rule("retire-in-service", "overridable", "not_in_service", True, Match(("retire",), ("*",))),
 )
 """Rules that hold in every registry."""
 
@@ -177,14 +201,13 @@ def _rule(rule: Mapping[str, Any], key: str, match: Mapping[str, Any], raw: byte
             hint=f"write one of {', '.join(CHECKS)} in each [[rule]]",
         )
         raise toml.placed(error, raw)
-    actions = rule.get("actions", match.get("actions", tuple(Action)))
-    models = rule.get("models", match.get("models", ("*",)))
-    return Rule(rule["id"], rule["enforcement"], checks[0], rule[checks[0]], tuple(actions), tuple(models))
+    about = {name: rule.get(name, match.get(name)) for name in Match._fields}
+    return Rule(rule["id"], rule["enforcement"], checks[0], rule[checks[0]], Match(**about))
 
 
 def built_in_digest() -> str:
     """Return the digest that stands for the rules of this program."""
-    return canonical_digest(BUILT_IN)
+    return canonical_digest([(*rule[:4], rule.match.actions, rule.match.models) for rule in BUILT_IN])
 
 
 def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> Decision:
@@ -194,8 +217,9 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
         Usage: an override names no matching rule, or has no reason of 20 characters.
     """
     ref = case.subject.ref
+    case = case._replace(action=action, requester=request.actor.id if request else "")
     everything = (Policy("built-in", built_in_digest(), BUILT_IN), *policies)
-    matching = [(policy, rule) for policy in everything for rule in policy.rules if _matches(rule, action, ref.model)]
+    matching = [(policy, rule) for policy in everything for rule in policy.rules if rule.match.fits(case)]
     overrides = request.overrides if request else ()
     _check_overrides(overrides, request, [rule.id for _, rule in matching])
     findings = [_finding(rule, case, rule.id in overrides) for _, rule in matching]
@@ -204,10 +228,6 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
     used = {policy.digest: policy for policy, _ in matching}
     return Decision(action, ref, tuple(used.values()), tuple(findings))
-
-
-def _matches(rule: Rule, action: Action, model: str) -> bool:
-    return action in rule.actions and any(fnmatchcase(model, pattern) for pattern in rule.models)
 
 
 def _check_overrides(overrides: tuple[str, ...], request: Request | None, known: list[str]) -> None:

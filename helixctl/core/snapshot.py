@@ -52,7 +52,7 @@ class Snapshot(NamedTuple):
 
     def case(self, subject: Record) -> Case:
         """Return what the checks may look at when they judge one version."""
-        return Case(subject, self.active, self.at, self.settings.min_samples)
+        return Case(subject, self.active, self.at, self.settings)
 
     @property
     def latest(self) -> str | None:

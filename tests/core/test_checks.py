@@ -9,6 +9,7 @@ import pytest
 
 from helixctl.core.checks import CHECKS, CLOCK_TOLERANCE, Answer, Case
 from helixctl.core.record import Record
+from helixctl.core.settings import Settings
 from helixctl.errors import Invalid
 from tests.core.making import AT, BLOCK, announced, made, measured
 
@@ -19,7 +20,7 @@ D = Decimal
 
 def ask(check: str, parameters: Any, subject: Record, min_samples: int = 50) -> Answer:
     checked = CHECKS[check].parameters(parameters)
-    return CHECKS[check].answer(checked, Case(subject, None, AT, min_samples))
+    return CHECKS[check].answer(checked, Case(subject, None, AT, Settings("r", "r", min_samples=min_samples)))
 
 
 def evaluated(verdict: str = "passed", samples: int = 100, extra: str = "", **more: Any) -> Record:
@@ -242,7 +243,7 @@ def test_a_field_is_held_to_its_bounds_and_one_that_is_not_there_denies(wanted: 
     subject = made()._replace(metrics=MEASURED)
     subject = subject._replace(spec={**subject.spec, **spec})
     parameters = CHECKS["check"].parameters(wanted)
-    assert CHECKS["check"].answer(parameters, Case(subject, None, AT, 50)).outcome == outcome
+    assert CHECKS["check"].answer(parameters, Case(subject, None, AT, Settings("r", "r"))).outcome == outcome
 
 
 @pytest.mark.parametrize("wanted", [{}, {"field": "cost"}, {"min": 1}, [], "x", {"field": "a", "atleast": 1}])

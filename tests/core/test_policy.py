@@ -7,9 +7,10 @@ import pytest
 
 from helixctl.core.checks import CHECKS, Case
 from helixctl.core.lifecycle import Action, Status
-from helixctl.core.policy import BUILT_IN, DEFAULT, Decision, Finding, Policy, decide, decode
+from helixctl.core.policy import BUILT_IN, DEFAULT, Decision, Finding, Match, Policy, decide, decode
 from helixctl.core.record import Record
 from helixctl.core.request import Move
+from helixctl.core.settings import Settings
 from helixctl.errors import Invalid, Usage
 from tests.core.making import AT, BLOCK, announced, made, measured, ref, wish
 
@@ -35,7 +36,7 @@ def judged(
     reason: str | None = REASON,
 ) -> Decision:
     request = wish(Move(ref(), Status.ACTIVE), overrides=overrides, reason=reason)
-    return decide(action, Case(subject, None, AT, 50), policies, request)
+    return decide(action, Case(subject, None, AT, Settings("r", "r")), policies, request)
 
 
 def outcomes(decision: Decision) -> dict[str, str]:
@@ -66,7 +67,7 @@ def test_the_default_policy_allows_a_version_that_meets_it_and_is_named_with_its
 def test_every_rule_of_the_default_policy_is_overridable_and_matches_canary_and_activate_alone() -> None:
     default = decode(DEFAULT)
     assert {one.enforcement for one in default.rules} == {"overridable"}
-    assert {one.actions for one in default.rules} == {("canary", "activate")}
+    assert {one.match.actions for one in default.rules} == {("canary", "activate")}
     limits = {one.check: one.parameters for one in default.rules}
     assert {key: str(value) for key, value in limits["cost"].items()} == {
         "max_per_request": "0.10",
@@ -154,7 +155,7 @@ def test_retiring_what_serves_needs_an_override_of_the_built_in_rule(status: Sta
 
 
 def test_the_built_in_rules_are_these_two() -> None:
-    assert [(one.id, one.enforcement, one.actions) for one in BUILT_IN] == [
+    assert [(one.id, one.enforcement, one.match.actions) for one in BUILT_IN] == [
         ("blocked", "mandatory", ("testing", "canary", "activate")),
         ("retire-in-service", "overridable", ("retire",)),
     ]
@@ -234,13 +235,33 @@ def test_a_policy_matches_models_by_pattern(patterns: str, model: str, matches: 
     assert ("r" in outcomes(judged(subject, found))) is matches
 
 
+@pytest.mark.parametrize(
+    ("match", "region", "matches"),
+    [
+        ('tags = ["llm"]', None, True),
+        ('tags = ["prem*", "internal"]', None, True),
+        ('tags = ["internal"]', None, False),
+        ('providers = ["in-*"]', None, True),
+        ('providers = ["openai"]', None, False),
+        ('tags = ["llm"]\nproviders = ["openai"]', None, False),
+        ('regions = ["eu-*"]', "eu-west", True),
+        ('regions = ["eu-*"]', "us-east", False),
+        ('regions = ["eu-*"]', None, True),
+    ],
+)
+def test_a_policy_matches_by_tag_provider_and_region(match: str, region: str | None, matches: bool) -> None:
+    found = policy(rule("r"), head=f"{HEAD}[match]\n{match}\n")
+    case = Case(made(extra='tags = ["llm", "premium"]\n'), None, AT, Settings("r", "r"), region=region)
+    assert ("r" in outcomes(decide(Action.ACTIVATE, case, (found,)))) is matches
+
+
 def test_the_match_of_a_rule_stands_in_for_that_of_its_policy() -> None:
     found = policy(
         rule("narrow", more='actions = ["retire"]'), rule("as-policy"), head=HEAD + '[match]\nactions = ["activate"]\n'
     )
     assert "narrow" in outcomes(judged(made(), found, action=Action.RETIRE))
     assert "as-policy" not in outcomes(judged(made(), found, action=Action.RETIRE))
-    assert [one.actions for one in policy(rule("any")).rules] == [tuple(Action)]
+    assert [one.match for one in policy(rule("any")).rules] == [Match()]
 
 
 def test_policies_of_one_name_are_both_listed_by_digest() -> None:
@@ -305,5 +326,5 @@ def test_a_policy_that_does_not_load_names_what_is_wrong_and_its_line(
 
 
 def test_the_same_case_gives_the_same_decision_at_another_reading() -> None:
-    late = Case(ready(), None, AT + timedelta(days=1), 50)
+    late = Case(ready(), None, AT + timedelta(days=1), Settings("r", "r"))
     assert decide(Action.ACTIVATE, late, (decode(DEFAULT),)) == decide(Action.ACTIVATE, late, (decode(DEFAULT),))

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from helixctl.core.checks import Case
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import NotFound, NothingToRestore
-from tests.core.making import AT, BLOCK, DAY, announced, made, ref, served, snapshot
+from tests.core.making import AT, BLOCK, DAY, SETTINGS, announced, made, ref, served, snapshot
 
 
 def in_service(version: str = "3.0.0", previous: str | None = "2.0.0") -> Record:
@@ -149,6 +150,6 @@ def test_the_version_served_last_is_the_active_one_or_the_one_activated_last_tha
     assert served_last(snapshot(made(), retired)) is None
 
 
-def test_a_case_holds_the_subject_the_active_version_the_time_and_the_sample_minimum() -> None:
+def test_a_case_holds_the_subject_the_active_version_the_time_and_the_settings() -> None:
     active, subject = in_service(), made("4.0.0")
-    assert snapshot(active, subject).case(subject) == (subject, active, AT, 50)
+    assert snapshot(active, subject).case(subject) == Case(subject, active, AT, SETTINGS)
