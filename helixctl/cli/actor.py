@@ -52,6 +52,9 @@ def _git() -> Actor | None:
 
 def _system() -> Actor:
     import os
+
+    if not hasattr(os, "getuid"):  # Windows
+        return Actor(_clean(os.getlogin()), "user", "os")
     import pwd
 
     try:

@@ -306,7 +306,7 @@ def run(arguments: list[str], world: World | None = None) -> int:
     here = world or World.real()
     for stream in (here.stdout, here.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", newline="\n")
     try:
         _refuse_bytes(arguments)
         code = _invoke(arguments, here)

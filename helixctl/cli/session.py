@@ -316,12 +316,14 @@ class Session(NamedTuple):
 
 
 def _is_hung_up(stream: TextIO) -> bool:
-    """Tell whether the other end of a pipe was closed."""
+    """Tell whether the other end of a pipe was closed; Windows tells it at the next write."""
     import select
 
     try:
         descriptor = stream.fileno()
     except OSError:
+        return False
+    if not hasattr(select, "poll"):
         return False
     poll = select.poll()
     poll.register(descriptor, 0)

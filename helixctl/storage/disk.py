@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 from helixctl.errors import NotFound, StorageRefused, TornAppend
+from helixctl.storage import system
+from helixctl.storage.system import PLAIN
 
 _LONGEST = 1_048_576
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_RENAMES, _PAUSE_S = 40, 0.025
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def _advice(error: OSError) -> str:
 
 def write_new(path: str, data: bytes) -> None:
     """Create a file with these bytes and sync it; its folder is the caller's to sync."""
-    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK) as handle:
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | PLAIN) as handle:
         _write_all(handle, data)
         _sync(handle)
 
@@ -71,7 +74,7 @@ def append_line(path: str, line: bytes) -> None:
         TornAppend: it failed, and so did taking it back.
     """
     make_folders(os.path.dirname(path))
-    with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK) as handle:
+    with _opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | PLAIN) as handle:
         size = os.fstat(handle).st_size
         is_new = size == 0  # or left empty by a crash, and then its name may not be synced either
         with ExitStack() as failing:
@@ -99,14 +102,14 @@ def _take_back(path: str, handle: int, size: int, is_new: bool) -> None:
 
 def append_shared(path: str, data: bytes) -> None:
     """Append whole lines to a file of recorded inferences, under a lock of its own; not synced."""
-    import fcntl
-
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | PLAIN, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while not system.lock(handle):
+            time.sleep(0.001)
         size = os.fstat(handle).st_size
-        end = os.pread(handle, _LONGEST, max(size - _LONGEST, 0))
+        os.lseek(handle, max(size - _LONGEST, 0), os.SEEK_SET)
+        end = os.read(handle, _LONGEST)
         size -= len(end) - (end.rfind(b"\n") + 1)  # a line that a crash left without its end
         os.ftruncate(handle, size)
         try:
@@ -123,12 +126,12 @@ def replace(path: str, data: bytes) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}"
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK, 0o644)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | PLAIN, 0o644)
         try:
             _write_all(handle, data)
         finally:
             os.close(handle)
-        os.replace(temporary, path)
+        move(temporary, path)
     except OSError:
         with suppress(OSError):
             os.unlink(temporary)
@@ -172,13 +175,23 @@ def put(path: str, data: bytes, scratch: str) -> None:
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file over another; the folders are the caller's to sync."""
-    os.replace(source, target)
+    """Rename a file over another; the folders are the caller's to sync.
+
+    Windows refuses while somebody has the other one open: a second of patience then.
+    """
+    for left in range(_RENAMES if system.IS_WINDOWS else 1, 0, -1):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if left == 1:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def cut(path: str, size: int) -> None:
     """Cut a file back to a size and sync it."""
-    with _opened(path, os.O_WRONLY | _NO_LINK) as handle:
+    with _opened(path, os.O_WRONLY | PLAIN) as handle:
         os.ftruncate(handle, size)
         _sync(handle)
 
@@ -220,19 +233,21 @@ def make_folders(path: str) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Sync a folder, so that the names in it survive a crash."""
+    """Sync a folder, so that the names in it survive a crash; Windows opens none, and journals names itself."""
+    if system.IS_WINDOWS:
+        return
     with _opened(path, os.O_RDONLY) as handle:
         os.fsync(handle)
 
 
 def _sync(handle: int) -> None:
-    import fcntl
-
-    to_platter = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync alone stops at the drive's cache
-    if to_platter is None:
+    command = system.full_sync()
+    if command is None:
         os.fsync(handle)
     else:
-        fcntl.fcntl(handle, to_platter)
+        import fcntl
+
+        fcntl.fcntl(handle, command)
 
 
 def _write_all(handle: int, data: bytes) -> None:

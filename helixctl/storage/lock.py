@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from helixctl.errors import Locked
-from helixctl.storage import disk
+from helixctl.storage import disk, system
 
 PATH = ".helix/lock"
 SWEEP, REFRESH = ".helix/sweep.lock", ".helix/refresh.lock"
@@ -65,20 +65,14 @@ def shared(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
 
 
 def _wait(handle: int, *, shared: bool, patience_s: float) -> bool:
-    import fcntl
-
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     deadline = time.monotonic() + patience_s
     pause = 0.001
-    while True:
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        while not system.lock(handle, shared=shared):
             if time.monotonic() > deadline:
                 return False
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
-        except OSError:
-            return shared
-        else:
-            return True
+    except OSError:
+        return shared
+    return True

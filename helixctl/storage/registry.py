@@ -124,8 +124,14 @@ class Store(NamedTuple):
         except HelixError as error:
             raise error.become(Damaged, path) from None
         if found.ref != ref:
+            if self._is_same_file(path, tree.path_of(found.ref)):  # on a disk that does not tell upper from lower case
+                raise NotFound(f"{ref} is not registered", hint=f"did you mean {found.ref}?")
             raise Damaged(f"the file says it is {found.ref}", path=path, hint="restore the file from git")
         return found
+
+    def _is_same_file(self, path: str, other: str) -> bool:
+        full, near = (os.path.join(self.root, one) for one in (path, other))
+        return path.lower() == other.lower() and os.path.exists(near) and os.path.samefile(full, near)
 
     def records(self, model: str) -> Iterator[Record | HelixError]:
         """Yield each version of a model, or why it cannot be read; by file name."""
