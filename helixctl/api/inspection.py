@@ -63,12 +63,18 @@ def listing(store: Store, model: str | None) -> Listing:
     """
     with store.reading() as still:
         models = [model] if model else still.models()
-        found = [one for name in models for one in still.records(name)]
+        found = [one for name in _told(store, models) for one in still.records(name)]
     if model and not found:
         raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
     records = [one for one in found if isinstance(one, Record)]
     broken = [one for one in found if isinstance(one, HelixError)]
     return Listing(tuple(sorted(records, key=order_of)), tuple(broken))
+
+
+def _told(store: Store, names: list[str]) -> Iterator[str]:
+    for done, name in enumerate(names):
+        store.tell(done, len(names))
+        yield name
 
 
 def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus, ...]:
@@ -79,7 +85,7 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
     """
     with store.reading() as still, _log_of(still) as book:
         names = [model] if model else still.models()
-        found = tuple(_status(still, name, at, book) for name in names)
+        found = tuple(_status(still, name, at, book) for name in _told(store, names))
     if model and not found[0].counts and not found[0].broken:
         raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
     return found

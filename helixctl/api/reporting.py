@@ -75,6 +75,7 @@ def reported(
     Raises:
         Usage: the period ends before it begins, or no such framework. NotFound: the log knows nothing of the model.
     """
+    store.tell(0, 0)
     arranged = FRAMEWORKS[one_of("framework", framework, FRAMEWORKS)] if framework else None
     now = store.clock()
     since, until = period[0], min(period[1] or now, now)

@@ -97,6 +97,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         Invalid: more malformed lines than `max_malformed`.
         NotFound, StorageRefused: a source cannot be read.
     """
+    store.tell(0, 0)
     if asked.window is not None:
         return window(store, record.ref, asked.window, store.clock())
     settings = store.settings()

@@ -93,7 +93,9 @@ def _records(store: Store, at: datetime) -> tuple[list[Record], set[Ref], list[H
     fallbacks: set[Ref] = set()
     broken: list[HelixError] = []
     with store.reading() as still:
-        for model in still.models():
+        models = still.models()
+        for done, model in enumerate(models):
+            store.tell(done, len(models))
             loaded = list(still.records(model))
             troubles = [one for one in loaded if isinstance(one, HelixError)]
             broken += troubles

@@ -183,8 +183,17 @@ class Command(core.TyperCommand):
         terms = {name: shared.pop(name, None) for name in (*CONDITIONS, *READING)}
         _one_of(ctx, "output", shared["output"], self.entry.formats)
         _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
-        ctx.obj = Session(ctx.find_object(World), **shared, terms=terms)
-        return super().invoke(ctx)
+        world = ctx.find_object(World)
+        ctx.obj = session = Session(world, **shared, terms=terms)
+        if not session.quiet and world.stderr.isatty():
+            from helixctl.cli.progress import Progress
+
+            progress = Progress(world.stderr, str(ctx.info_name))
+            ctx.obj = session = session._replace(tell=progress.tell, told=progress.stop)
+        try:
+            return super().invoke(ctx)
+        finally:
+            session.told()
 
 
 def _one_of(ctx: Any, name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -273,6 +282,7 @@ EXAMPLES = """\
   helixctl rollback my-model                     return to the version before"""
 EPILOG = """\
 \b
+On a terminal, long text goes through HELIX_PAGER, PAGER or less; an empty HELIX_PAGER means none.
 Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
   5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141."""
 

@@ -49,8 +49,12 @@ class World(NamedTuple):
         return cls(os.environ, stdin, stdout, stderr)
 
 
+def _untold(done: int, total: int) -> None:
+    """Say nothing of how far the work is."""
+
+
 class Session(NamedTuple):
-    """A command's options and its world."""
+    """A command's options and its world; `tell` shows how far its work is, until it is `told`."""
 
     world: World
     registry: str | None = None
@@ -61,6 +65,8 @@ class Session(NamedTuple):
     color: str = "auto"
     no_input: bool = False
     terms: Mapping[str, Any] = MappingProxyType({})
+    tell: Callable[[int, int], None] = _untold
+    told: Callable[[], None] = lambda: None
 
     def open(self) -> Registry:
         """Open the registry that `-C`, HELIX_REGISTRY or the working folder names.
@@ -73,9 +79,9 @@ class Session(NamedTuple):
 
         path = self.registry if self.registry is not None else self.world.environment.get("HELIX_REGISTRY") or None
         world = self.world
-        return Registry.open(
-            path, actor=self.actor, clock=world.clock or utc_now, random=world.random, key=self._signing_key
-        )
+        clock = world.clock or utc_now
+        found = Registry.open(path, actor=self.actor, clock=clock, random=world.random, key=self._signing_key)
+        return found._replace(store=found.store._replace(tell=self.tell))
 
     def _signing_key(self, root: str) -> str | None:
         from helixctl.storage.ssh import signing_key
@@ -148,12 +154,16 @@ class Session(NamedTuple):
         committed = data.is_committed(payload)
         for warning in payload.get("warnings", ()):
             self.warn(str(warning))
-        self.finish(code, self._rendered(payload, committed=committed), stands=committed or code != 0)
+        text = self._rendered(payload, committed=committed)
+        if payload["kind"] != "result" and self._is_paged(text) and self._paged(text):
+            raise typer.Exit(code)
+        self.finish(code, text, stands=committed or code != 0)
 
     def stream(self, chunks: Iterable[bytes], code: int = 0) -> NoReturn:
         """Print bytes as they come, and end with an exit code."""
         if self.fields:
             raise Usage("--fields does not apply to an export", hint="choose fields with jq, or from the csv")
+        self.told()
         self.world.stdout.flush()
         out = self.world.stdout.buffer
         with _printing():
@@ -196,6 +206,7 @@ class Session(NamedTuple):
         Args:
             stands: a change was made or a verdict given; that it cannot be printed does not alter the exit code.
         """
+        self.told()
         try:
             with _printing():
                 self.world.stdout.write(text)
@@ -207,6 +218,21 @@ class Session(NamedTuple):
             if isinstance(error, StorageRefused):
                 self.warn(str(error))
         raise typer.Exit(code)
+
+    def _is_paged(self, text: str) -> bool:
+        """Tell whether text is longer than the terminal that somebody reads it on."""
+        if self.output != "text" or not self.world.stdout.isatty() or not self.is_terminal():
+            return False
+        from helixctl.cli.pager import is_taller
+
+        return is_taller(text, os.get_terminal_size(self.world.stdout.fileno()))
+
+    def _paged(self, text: str) -> bool:
+        from helixctl.cli import pager
+
+        self.told()
+        chosen = pager.command(self.world.environment)
+        return bool(chosen) and pager.shown(text, chosen, self.world.environment)
 
     def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
         from helixctl.cli.render import formats
@@ -232,6 +258,7 @@ class Session(NamedTuple):
         """Print a warning on stderr, unless quiet."""
         from helixctl.cli.render.paint import safe
 
+        self.told()
         if not self.quiet:
             with suppress(OSError):
                 self.world.stderr.write(f"warning: {safe(text)}\n")
@@ -276,9 +303,7 @@ class Session(NamedTuple):
             return
         if not self.is_terminal():
             raise Unconfirmed(f"{question} needs a confirmation", hint="add --yes")
-        self.world.stderr.write(f"{question}? [y/N] ")
-        self.world.stderr.flush()
-        if self.world.stdin.readline().strip().lower() not in (b"y", b"yes"):
+        if self._answer(f"{question}? [y/N] ").lower() not in ("y", "yes"):
             raise Unconfirmed("not confirmed", hint="answer y, or add --yes")
 
     def choose(self, question: str, choices: tuple[tuple[str, str], ...]) -> str:
@@ -292,9 +317,7 @@ class Session(NamedTuple):
         from helixctl.cli.render.paint import safe
 
         lines = [f"  {number}: {safe(name)}  {safe(what)}\n" for number, (name, what) in enumerate(choices, 1)]
-        self.world.stderr.write(f"{safe(question)}?\n{''.join(lines)}number: ")
-        self.world.stderr.flush()
-        answer = self.world.stdin.readline().strip().decode(errors="replace")
+        answer = self._answer(f"{safe(question)}?\n{''.join(lines)}number: ")
         if not answer.isdecimal() or not 1 <= int(answer) <= len(choices):
             raise Unconfirmed("not answered", hint=f"give a number, or --keep {choices[0][0]}")
         return choices[int(answer) - 1][0]
@@ -309,10 +332,14 @@ class Session(NamedTuple):
             return
         if given is not None or not self.is_terminal():
             raise Unconfirmed(f"{question} needs the name of the version", hint=f"add --confirm={name}")
-        self.world.stderr.write(f"{question}: type {name} to confirm: ")
-        self.world.stderr.flush()
-        if self.world.stdin.readline().strip().decode(errors="replace") != name:
+        if self._answer(f"{question}: type {name} to confirm: ") != name:
             raise Unconfirmed("the name does not match", hint=f"type {name}, or add --confirm={name}")
+
+    def _answer(self, question: str) -> str:
+        self.told()
+        self.world.stderr.write(question)
+        self.world.stderr.flush()
+        return self.world.stdin.readline().strip().decode(errors="replace")
 
 
 def _is_hung_up(stream: TextIO) -> bool:

@@ -136,7 +136,8 @@ def examine(store: Store, against: Iterable[str] = ()) -> Examined:
         known = it.compare(one, tombstones, trust) or known
     if known is not None:
         it.chain.known(known.heads, known.spans, known.entries)
-    for path in it.paths:
+    for done, path in enumerate(it.paths):
+        store.tell(done, len(it.paths))
         it.feed(path, known)
     for note in tombstones if known is None else ():
         it.take_archived(note)

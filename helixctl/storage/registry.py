@@ -28,14 +28,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _untold(done: int, total: int) -> None:
+    """Say nothing of how far the work is."""
+
+
 class Store(NamedTuple):
-    """A registry's folder. `random` gives bytes for ids and names, `clock` the time, `key` the path of the key to sign with."""
+    """A registry's folder.
+
+    `random` gives bytes for ids and names, `clock` the time, `key` the path of the key to sign with; `tell` is told how
+    far long work is.
+    """
 
     root: str
     random: Callable[[int], bytes] = os.urandom
     clock: Callable[[], datetime] = utc_now
     key: Callable[[], str | None] = lambda: None
     overlay: Mapping[str, str] = MappingProxyType({})
+    tell: Callable[[int, int], None] = _untold
 
     @contextmanager
     def reading(self) -> Iterator[Store]:

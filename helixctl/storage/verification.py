@@ -107,7 +107,9 @@ def _files(store: Store, findings: list[Finding]) -> Iterator[tuple[str, bytes]]
 
 
 def _version_paths(store: Store, findings: list[Finding]) -> Iterator[str]:
-    for model in store.models():
+    models = store.models()
+    for done, model in enumerate(models):
+        store.tell(done, len(models))
         try:
             tree.valid_model(model, f"models/{model}")
             names = tree.versions(store.root, model, store.overlay)
