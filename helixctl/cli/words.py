@@ -36,19 +36,21 @@ def _root(given: str | None) -> str | None:
 def _words(models: str, typed: str) -> list[str]:
     model, at, _ = typed.partition("@")
     if not at:
-        return [f"{found}@" for found in _models(models, "")] + list(_models(models, ""))
+        return [word for found in _models(models, "", typed) for word in (f"{found}@", found)]
     if ".." in model or model.startswith("/"):
         return []
     versions = [name[:-5] for name in _names(os.path.join(models, model)) if name.endswith(".toml")]
     return [f"{model}@{word}" for word in (*ALIASES, *versions)] if versions else []
 
 
-def _models(folder: str, prefix: str, depth: int = 3) -> list[str]:
+def _models(folder: str, prefix: str, typed: str, depth: int = 3) -> list[str]:
+    if not (prefix.startswith(typed) or typed.startswith(prefix)):
+        return []
     names = _names(folder)
     found = [prefix] if prefix and any(name.endswith(".toml") for name in names) else []
     for name in names:
         if depth and not name.endswith(".toml"):
-            found += _models(os.path.join(folder, name), f"{prefix}/{name}" if prefix else name, depth - 1)
+            found += _models(os.path.join(folder, name), f"{prefix}/{name}" if prefix else name, typed, depth - 1)
     return found
 
 
