@@ -11,7 +11,7 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
@@ -34,22 +34,22 @@ _helixctl() {
     "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
-    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=ref; most=1 ;;
     "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
-    "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
-    "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
+    "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
+    "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
     "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "history") options="--help -h --at --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit export") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "audit verify") options="--help -h --against --file -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "audit verify") options="--help -h --against --file -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=0 ;;
     "audit report") options="--help -h --since --until --model --framework --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit checkpoint") options="--help -h --sign --no-sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit archive") options="--help -h --to --check --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit restore-archive") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=dir; most=1 ;;
-    "verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=0 ;;
     "reconcile") options="--help -h --keep --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run --override"; kind=ref; most=1 ;;
   esac
   case "$command $prev" in
@@ -107,11 +107,11 @@ _helixctl() {
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;
-    "evaluate -o") words="text json github junit sarif gitlab markdown" ;;
-    "evaluate --output") words="text json github junit sarif gitlab markdown" ;;
+    "evaluate -o") words="text json csv github junit sarif gitlab markdown" ;;
+    "evaluate --output") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --color") words="auto always never" ;;
-    "compare -o") words="text json github junit sarif gitlab markdown" ;;
-    "compare --output") words="text json github junit sarif gitlab markdown" ;;
+    "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
+    "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
     "list -o") words="text json ndjson csv" ;;
     "list --output") words="text json ndjson csv" ;;
@@ -162,7 +162,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
@@ -221,11 +221,11 @@ _helixctl() {
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;
-    "evaluate -o") words="text json github junit sarif gitlab markdown" ;;
-    "evaluate --output") words="text json github junit sarif gitlab markdown" ;;
+    "evaluate -o") words="text json csv github junit sarif gitlab markdown" ;;
+    "evaluate --output") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --color") words="auto always never" ;;
-    "compare -o") words="text json github junit sarif gitlab markdown" ;;
-    "compare --output") words="text json github junit sarif gitlab markdown" ;;
+    "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
+    "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
     "list -o") words="text json ndjson csv" ;;
     "list --output") words="text json ndjson csv" ;;

@@ -11,7 +11,8 @@ from typer import core, main
 from typer.models import CommandInfo
 
 from helixctl.cli import errors
-from helixctl.cli.session import Session, World, silence
+from helixctl.cli.session import Session, World
+from helixctl.cli.streams import silence
 from helixctl.errors import HelixError, Usage
 
 PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole registry")
@@ -60,14 +61,14 @@ COMMANDS: dict[str, Entry] = {
         "evaluate",
         "Judge a version by its inferences.",
         ("reason", "actor", "expect", "dry_run", *READING),
-        ("text", "json", *CI),
+        ("text", "json", "csv", *CI),
     ),
     "compare": Entry(
         "compare",
         "evaluate",
         "Compare a version with another by their inferences.",
         READING,
-        ("text", "json", *CI),
+        ("text", "json", "csv", *CI),
     ),
     "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
     "show": Entry("show", "inspect", "Show one version."),
@@ -133,6 +134,9 @@ def _shared(entry: Entry) -> list[core.TyperOption]:
         option("--color", metavar="WHEN", default="auto", help="auto, always or never.", **text),
         option("--no-input", is_flag=True, default=False, help="Never ask."),
     ]
+    if "markdown" in entry.formats and "github" in entry.formats:
+        told = 'Append what -o markdown says to this too, such as "$GITHUB_STEP_SUMMARY".'
+        options.append(option("--summary", metavar="FILE", help=told, **text))
     conditions = (
         option("--reason", metavar="TEXT", help="Why; kept in the log.", **text),
         option("--actor", metavar="NAME", help="Who. Default: HELIX_ACTOR, CI, git, the system.", **text),
@@ -183,6 +187,8 @@ class Command(core.TyperCommand):
         terms = {name: shared.pop(name, None) for name in (*CONDITIONS, *READING)}
         _one_of(ctx, "output", shared["output"], self.entry.formats)
         _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
+        if shared.get("summary") == "":
+            ctx.fail("--summary names no file; is GITHUB_STEP_SUMMARY set?")
         world = ctx.find_object(World)
         ctx.obj = session = Session(world, **shared, terms=terms)
         if not session.quiet and world.stderr.isatty():

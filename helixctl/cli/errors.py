@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from helixctl.cli.render.paint import safe
-from helixctl.cli.session import World, silence
+from helixctl.cli.session import World
+from helixctl.cli.streams import silence
 from helixctl.errors import Bug, HelixError, StorageRefused, Usage
 
 

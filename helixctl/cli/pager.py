@@ -23,11 +23,11 @@ def command(environment: Mapping[str, str]) -> str:
 
 
 def is_taller(text: str, size: os.terminal_size) -> bool:
-    """Tell whether text takes more lines than a terminal has, as it wraps them."""
+    """Tell whether text takes more lines than a terminal has, as it wraps them; never where its size is not known."""
     from helixctl.cli.render.paint import width
 
     lines = (max(1, -(-width(line) // max(size.columns, 1))) for line in text.splitlines())
-    return sum(lines) >= size.lines
+    return 0 < size.lines <= sum(lines)
 
 
 def shown(text: str, pager: str, environment: Mapping[str, str]) -> bool:

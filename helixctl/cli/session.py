@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import typer
 
-from helixctl.errors import StorageRefused, Unconfirmed, Usage
+from helixctl.cli.streams import is_hung_up, printing, silence
+from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
     from helixctl.api import Registry
     from helixctl.api.sources import Asked
     from helixctl.api.terms import Terms
+    from helixctl.cli.render.paint import Screen
     from helixctl.core.audit import Actor
     from helixctl.core.record import Record
     from helixctl.engines import Query
@@ -64,6 +66,7 @@ class Session(NamedTuple):
     verbose: bool = False
     color: str = "auto"
     no_input: bool = False
+    summary: str | None = None
     terms: Mapping[str, Any] = MappingProxyType({})
     tell: Callable[[int, int], None] = _untold
     told: Callable[[], None] = lambda: None
@@ -155,9 +158,25 @@ class Session(NamedTuple):
         for warning in payload.get("warnings", ()):
             self.warn(str(warning))
         text = self._rendered(payload, committed=committed)
+        if self.summary is not None:
+            self._summarise(payload, committed=committed)
         if payload["kind"] != "result" and self._is_paged(text) and self._paged(text):
             raise typer.Exit(code)
         self.finish(code, text, stands=committed or code != 0)
+
+    def _summarise(self, payload: dict[str, Any], *, committed: bool) -> None:
+        """Append the page of Markdown to a file; that it cannot be written does not undo what was committed."""
+        from helixctl.cli.render import formats
+        from helixctl.storage import disk
+
+        page = formats.rendered(payload, "markdown", None, formats.Look(place=self.place))
+        try:
+            with disk.refusing("write the summary"):
+                disk.append(self.summary or "", f"{page}\n".encode(errors="backslashreplace"))
+        except HelixError as error:
+            if not committed:
+                raise
+            self.warn(str(error))
 
     def stream(self, chunks: Iterable[bytes], code: int = 0) -> NoReturn:
         """Print bytes as they come, and end with an exit code."""
@@ -166,7 +185,7 @@ class Session(NamedTuple):
         self.told()
         self.world.stdout.flush()
         out = self.world.stdout.buffer
-        with _printing():
+        with printing():
             for chunk in chunks:
                 out.write(chunk)
             out.flush()
@@ -185,7 +204,7 @@ class Session(NamedTuple):
             raise Usage(f"--follow takes no {asked}: it never ends", hint="use -o text, or -o ndjson and jq")
         for entry in entries:
             text = self._rendered(data.payload(data.Entries((entry,))), committed=False)
-            with _printing():
+            with printing():
                 self.world.stdout.write(text)
                 self.world.stdout.flush()
         raise typer.Exit(0)
@@ -197,7 +216,7 @@ class Session(NamedTuple):
             BrokenPipeError: nobody reads what was printed.
         """
         self.world.wait(PAUSE_S)
-        if _is_hung_up(self.world.stdout):
+        if is_hung_up(self.world.stdout):
             raise BrokenPipeError
 
     def finish(self, code: int, text: str, *, stands: bool = False) -> NoReturn:
@@ -208,7 +227,7 @@ class Session(NamedTuple):
         """
         self.told()
         try:
-            with _printing():
+            with printing():
                 self.world.stdout.write(text)
                 self.world.stdout.flush()
         except (BrokenPipeError, StorageRefused) as error:
@@ -237,7 +256,7 @@ class Session(NamedTuple):
     def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
         from helixctl.cli.render import formats
 
-        look = formats.Look(self.verbose, self.painted(), self.place)
+        look = formats.Look(self.verbose, self.screen(), self.place)
         try:
             return formats.rendered(payload, self.output, self.fields, look)
         except Usage as error:  # an unknown field is found too late to refuse a change that was made
@@ -275,6 +294,20 @@ class Session(NamedTuple):
         if env.get("CLICOLOR") == "0" or env.get("TERM") == "dumb":
             return False
         return (stream or self.world.stdout).isatty()
+
+    def screen(self) -> Screen:
+        """Return what standard output is: COLUMNS, or else a terminal itself, tells how wide."""
+        from helixctl.cli.render.paint import Screen
+
+        out, stated = self.world.stdout, self.world.environment.get("COLUMNS", "")
+        width = int(stated) if stated.isdecimal() and len(stated) < 5 else 0
+        with suppress(OSError, ValueError):
+            width = width or (os.get_terminal_size(out.fileno()).columns if out.isatty() else 0)
+        try:
+            "█├●".encode(out.encoding or "ascii")
+        except UnicodeEncodeError:
+            return Screen(self.painted(), width or None, blocks=False)
+        return Screen(self.painted(), width or None)
 
     def confirm_retirement(self, record: Record, *, yes: bool, confirm: str | None) -> None:
         """Ask before a version ends for good; by its name where it serves.
@@ -340,37 +373,3 @@ class Session(NamedTuple):
         self.world.stderr.write(question)
         self.world.stderr.flush()
         return self.world.stdin.readline().strip().decode(errors="replace")
-
-
-def _is_hung_up(stream: TextIO) -> bool:
-    """Tell whether the other end of a pipe was closed; Windows tells it at the next write."""
-    import select
-
-    try:
-        descriptor = stream.fileno()
-    except OSError:
-        return False
-    if not hasattr(select, "poll"):
-        return False
-    poll = select.poll()
-    poll.register(descriptor, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-def silence(stream: TextIO) -> None:
-    """Send what is left in the buffer of a stream nowhere, where it has a descriptor."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-class _printing:  # noqa: N801 - reads as a statement
-    """Turn an error of standard output into a refusal, but leave a closed pipe to the edge."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise StorageRefused(
-                f"cannot write to standard output: {(error.strerror or 'failed').lower()}", hint="free some space there"
-            ) from None

@@ -121,6 +121,12 @@ def append_shared(path: str, data: bytes) -> None:
         os.close(handle)
 
 
+def append(path: str, data: bytes) -> None:
+    """Append to a file that is not the registry's own."""
+    with open(path, "ab") as file:
+        file.write(data)
+
+
 def replace(path: str, data: bytes) -> None:
     """Put derived data in place whole: a reader sees the old or the new file; not synced."""
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -411,8 +411,60 @@ def test_an_evaluation_tells_each_threshold_that_stops_it(
     ran = cli("evaluate", "m@1.0.0", "--from", "-", "-o", output, stdin=raw)
     assert ran.code == code
     said = html.unescape(ran.out)
-    assert ("p95_latency_ms is 9000, limit 5000" in said) == (code == 3)
-    assert ("inconclusive on 0 samples" in said) == (code == 7)
+    assert ("p95_latency_ms is 9000, " in said) == (code == 3)
+    assert bool(re.search("inconclusive (<code>m@1.0.0</code> )?on 0 samples", said)) == (code == 7)
+
+
+def test_a_test_of_junit_keeps_its_name_whatever_the_figures_are(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    outcomes = []
+    for raw in (BAD, FINE):
+        ran = cli("evaluate", "m@1.0.0", "--from", "-", "-o", "junit", stdin=raw)
+        cases = Xml.fromstring(ran.out).iter("testcase")
+        outcomes.append({case.get("name"): case.find("failure") is not None for case in cases})
+    assert outcomes == [
+        {"max_error_rate": True, "min_success_rate": True, "max_latency_ms": True, "min_confidence": False},
+        {"max_error_rate": False, "min_success_rate": False, "max_latency_ms": False, "min_confidence": False},
+    ]
+
+
+@pytest.mark.parametrize("output", ["csv", *app.CI])
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_evidence_judged_again_is_told_in_every_format(place: Place, cli: Cli, output: str, is_damaged: bool) -> None:
+    place.register("m@1.0.0")
+    cli("evaluate", "m@1.0.0", "--from", "-", stdin=FINE)
+    (kept,) = place.root.glob("evaluations/m/1.0.0/*.gz")
+    if is_damaged:
+        kept.write_bytes(b"?")
+    ran = cli("evaluate", "m@1.0.0", "--recheck", "-o", output)
+    assert ran.code == (6 if is_damaged else 0)
+    assert ("not the evidence of an evaluation" in html.unescape(ran.out)) == is_damaged
+
+
+def test_a_summary_is_appended_to_a_file_beside_any_output(place: Place, cli: Cli, tmp_path: Path) -> None:
+    place.register("m@1.0.0")
+    there = tmp_path / "summary.md"
+    there.write_text("before, without an end")
+    words = ("evaluate", "m@1.0.0", "--from", "-", "-o")
+    page = cli(*words, "markdown", stdin=FINE).out
+    ran = cli(*words, "github", "--summary", str(there), stdin=FINE)
+    assert (ran.code, ran.out) == (0, "helixctl evaluate: PASSED  m@1.0.0  on 90 samples, proven at 95%\n")
+    assert there.read_text() == f"before, without an end{page}\n"
+    assert cli("verify", "--summary", str(there)).code == 0
+    assert "**helixctl verify**" in there.read_text()
+
+
+def test_a_summary_that_cannot_be_written_undoes_no_verdict(place: Place, cli: Cli, tmp_path: Path) -> None:
+    place.register("m@1.0.0")
+    nowhere = str(tmp_path / "nowhere" / "summary.md")
+    ran = cli("evaluate", "m@1.0.0", "--from", "-", "--summary", nowhere, stdin=BAD)
+    assert (ran.code, ran.err) == (3, "warning: cannot write the summary: no such file\n")
+    assert ran.out.startswith("FAILED")
+    ran = cli("verify", "--summary", nowhere)
+    assert (ran.code, ran.out) == (4, "")
+    ran = cli("verify", "--summary", "")
+    assert (ran.code, ran.out) == (2, "")
+    assert "GITHUB_STEP_SUMMARY" in ran.err
 
 
 @pytest.mark.parametrize("output", app.CI)

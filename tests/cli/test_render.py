@@ -103,7 +103,7 @@ def test_a_denial_reads_reason_by_reason_with_what_to_do() -> None:
         "ref": "m@2.1.0",
         "decision": {"allowed": False, "findings": findings, "policies": []},
     }
-    assert text.rendered(payload, verbose=False, on=False) == (
+    assert text.rendered(payload) == (
         "DENIED  activate m@2.1.0  (3 of 7 rules block it)\n"
         "  x cost-cap: a request of 1000+500 tokens costs 0.12 USD, limit 0.10 (over by 0.02)  [can be overridden]\n"
         "  x blocked: blocked since today\n"
@@ -127,7 +127,7 @@ def test_an_allowed_check_says_so_in_one_word() -> None:
             "policies": [],
         },
     }
-    assert text.rendered(payload, verbose=False, on=False) == "ALLOWED  activate m@2.1.0\n  ok blocked\n"
+    assert text.rendered(payload) == "ALLOWED  activate m@2.1.0\n  ok blocked\n"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.endtoend.outside import everything, is_refusal, payload
 
 Cli = Callable[..., Ran]
 DELTA = {
+    "higher_is_better",
     *("metric", "baseline", "candidate", "delta", "ci_low", "ci_high"),
     *("n_baseline", "n_candidate", "effect", "margin", "verdict"),
 }
@@ -53,16 +54,18 @@ def test_a_comparison_has_the_promised_shape_and_exit_code_and_writes_nothing(
     text = cli(*words)
     assert text.code == code
     assert text.out.splitlines()[0] == f"{verdict.upper()}  m@2.0.0  against m@1.1.0"
-    for one, row in zip(told["deltas"], text.out.splitlines()[2:], strict=True):
+    for one, row in zip(told["deltas"], text.out.splitlines()[3:], strict=False):
         assert row.split()[0] == one["metric"]
-        assert row.endswith(f"{one['n_baseline']}, {one['n_candidate']}  {one['verdict']}")
+        assert f"  {one['n_baseline']}, {one['n_candidate']}  " in row
+        assert row.endswith(one["verdict"])
+    assert all(f"  -> {advice}\n" in text.out for advice in told["recommendations"])
     assert everything(full.root) == before
 
 
 def test_a_comparison_without_data_is_undecided_and_says_so(full: Place, cli: Cli) -> None:
     ran = cli("compare", "m@2.0.0", "m@active")
     assert ran.code == 7
-    assert re.search(r"^  error_rate +- +- +- +- +0\.01 +0, 0 +undecided$", ran.out, re.MULTILINE)
+    assert re.search(r"^  error_rate +- +- +- +- +0\.01 +0, 0 +│ +┃ +undecided$", ran.out, re.MULTILINE)
 
 
 def test_the_comparison_that_an_evaluation_recommends_can_be_typed(full: Place, cli: Cli) -> None:
@@ -176,7 +179,7 @@ def test_an_evaluation_beside_a_baseline_has_one_verdict_and_its_exit_code(
     ran = cli(*words, "--baseline", "active", "-o", "json")
     told = payload(ran)
     assert (ran.code, told["kind"], told["verdict"], ran.err) == (code, "evaluation", verdict, "")
-    assert set(told["comparison"]) == {"baseline", "verdict", "look", "deltas"}
+    assert set(told["comparison"]) == {"baseline", "verdict", "look", "deltas", "histogram"}
     assert (told["comparison"]["baseline"], told["comparison"]["verdict"]) == ("m@1.1.0", compared)
     assert {frozenset(one) for one in told["comparison"]["deltas"]} == {frozenset(DELTA)}
     assert payload(cli("show", "m@2.0.0", "-o", "json"))["metrics"]["verdict"] == verdict

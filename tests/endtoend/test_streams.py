@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 
 from tests.conftest import Place, Ran
 from tests.endtoend.outside import COMMAND, process
+from tests.endtoend.terminal import on_terminal
 
 Cli = Callable[..., Ran]
 Helix = Callable[..., Ran]
@@ -137,22 +137,8 @@ def test_a_narrow_terminal_cuts_no_value(full: Place, helix: Helix) -> None:
 
 def on_a_terminal(words: str, cwd: Path, **environment: str) -> str:
     """Run a command with a terminal on its streams and return all it printed there."""
-    ours, theirs = pty.openpty()
     known = {**os.environ, "TERM": "xterm", "HELIX_ACTOR": "alice@example.com", **environment}
-    running = subprocess.Popen(
-        [*COMMAND, *words.split()], cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs, env=known
-    )
-    os.close(theirs)
-    printed = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            printed += chunk
-    except OSError:
-        pass  # how Linux says that the other end was closed
-    finally:
-        os.close(ours)
-        running.wait()
-    return printed.decode().replace("\r\n", "\n")
+    return on_terminal([*COMMAND, *words.split()], cwd, environment=known, size=(0, 0)).text.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("words", ["list -o json", "list --color never"])

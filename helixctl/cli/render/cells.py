@@ -60,7 +60,12 @@ def _defused(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else text
 
 
-def quoted(value: str) -> str:
-    """Return text as code of Markdown, in which neither Markdown nor mentions, references or links are read."""
+def escaped(value: str) -> str:
+    """Return text of Markdown in which neither Markdown nor mentions, references or links are read."""
     spelt = re.sub(r"[!-+:<>-@\[-`{-~]", lambda sign: f"&#{ord(sign[0])};", value)
-    return f"<code>{spelt.replace('www.', 'www&#46;')}</code>"
+    return spelt.replace("www.", "www&#46;")
+
+
+def quoted(value: str) -> str:
+    """Return text as code of Markdown, in which nothing is read either."""
+    return f"<code>{escaped(value)}</code>"

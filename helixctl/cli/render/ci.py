@@ -42,12 +42,16 @@ class Problem(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a result says: the command, one line of summary, all that was found, and what to do by code."""
+    """What a result says: the command, one line of summary, all that was found, and what to do by code.
+
+    `passed` names what was asked and found in order, where that has names; then no code is found twice.
+    """
 
     command: str
     summary: str
     problems: tuple[Problem, ...]
     rules: Mapping[str, str]
+    passed: tuple[str, ...] | None = None
 
 
 CURES = {
@@ -114,6 +118,22 @@ def _span(delta: Mapping[str, Any]) -> str:
     return f"candidate - baseline lies in {interval}, and may be {delta['margin']:.4g} worse"
 
 
+def _rechecked(payload: Payload) -> Iterator[Problem]:
+    for one in payload["evaluations"]:
+        if one["fault"]:
+            message = f"the evaluation of {one['at'][:19]}Z said {one['verdict']}: {one['fault']}"
+            yield Problem("recheck", "error", one["path"], None, message, _CURE_OF_EVIDENCE)
+
+
+_CURE_OF_EVIDENCE = "restore the file from git, or evaluate the version again"
+
+
+def _in_order(payload: Payload) -> tuple[str, ...]:
+    compared = payload if payload["kind"] == "comparison" else payload["comparison"] or {"deltas": ()}
+    passed = [one["name"] for one in payload.get("thresholds", ()) if one["outcome"] == "passed"]
+    return (*passed, *(one["metric"] for one in compared["deltas"] if one["verdict"] in ("better", "equivalent")))
+
+
 def _asked_of(payload: Payload) -> Mapping[str, str]:
     compared = payload.get("comparison") or {"deltas": ()}
     names = [*(one["name"] for one in payload["thresholds"]), "samples", *(one["metric"] for one in compared["deltas"])]
@@ -126,6 +146,7 @@ class View(NamedTuple):
     command: str
     problems: Callable[[Payload], Iterator[Problem]]
     rules: Callable[[Payload], Mapping[str, str]]
+    passed: Callable[[Payload], tuple[str, ...]] | None = None
 
 
 VIEWS = {
@@ -133,11 +154,13 @@ VIEWS = {
     "check": View(
         "check", _checked, lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]}
     ),
-    "evaluation": View("evaluate", _evaluated, _asked_of),
+    "evaluation": View("evaluate", _evaluated, _asked_of, _in_order),
+    "recheck": View("evaluate --recheck", _rechecked, lambda _: {"recheck": _CURE_OF_EVIDENCE}),
     "comparison": View(
         "compare",
         _compared,
         lambda payload: {one["metric"]: "see docs/comparison.md for what settles it" for one in payload["deltas"]},
+        _in_order,
     ),
 }
 
@@ -145,7 +168,7 @@ VIEWS = {
 def findings(payload: Payload, prefix: str = "") -> Findings:
     """Return what a result says, its texts made safe, and its paths below a prefix."""
     view = VIEWS[payload["kind"]]
-    summary = safe(text.rendered(payload, verbose=False, on=False).split("\n", 1)[0])
+    summary = safe(text.rendered(payload).split("\n", 1)[0])
     problems = [
         Problem(
             safe(one.code),
@@ -158,7 +181,8 @@ def findings(payload: Payload, prefix: str = "") -> Findings:
         for one in view.problems(payload)
     ]
     rules = {safe(code): safe(cure) for code, cure in view.rules(payload).items()}
-    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules)
+    passed = tuple(map(safe, view.passed(payload))) if view.passed else None
+    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed)
 
 
 def rendered(payload: Payload, output: str, prefix: Callable[[], str]) -> str:
@@ -167,6 +191,10 @@ def rendered(payload: Payload, output: str, prefix: Callable[[], str]) -> str:
     Args:
         prefix: tells where the registry lies below the root of its git work tree.
     """
+    if output == "markdown" and payload["kind"] in ("evaluation", "comparison"):
+        from helixctl.cli.render import evaluation_pages
+
+        return evaluation_pages.markdown(payload)
     return FORMATS[output](findings(payload, prefix()))
 
 
@@ -256,15 +284,16 @@ def _location(one: Problem) -> dict[str, Any]:
 
 
 def junit(found: Findings) -> str:
-    """Return JUnit XML: a test that passes where nothing was found, else one for each finding, failed if it is an error."""
+    """Return JUnit XML: a test for each finding, failed if it is an error, and for what is in order, or one for all of it."""
     from xml.etree import ElementTree as Xml
 
+    passed = found.passed or (() if found.problems else ("no findings",))
     errors = sum(one.level == "error" for one in found.problems)
-    counts = {"tests": str(len(found.problems) or 1), "failures": str(errors), "errors": "0", "skipped": "0"}
+    counts = {"tests": str(len(found.problems) + len(passed)), "failures": str(errors), "errors": "0", "skipped": "0"}
     top = Xml.Element("testsuites", {"name": "helixctl", **counts})
     suite = Xml.SubElement(top, "testsuite", {"name": found.command, **counts})
     for one in found.problems:
-        name = _legal(f"{one.code} {one.place}: {one.message}")
+        name = _legal(one.code if found.passed is not None else f"{one.code} {one.place}: {one.message}")
         case = Xml.SubElement(
             suite, "testcase", {"classname": found.command, "name": name, "file": _legal(safe(one.path))}
         )
@@ -273,8 +302,8 @@ def junit(found: Findings) -> str:
             Xml.SubElement(case, "failure", {"type": _legal(one.code), "message": _legal(one.message)}).text = told
         else:
             Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
-    if not found.problems:
-        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": "no findings"})
+    for name in passed:
+        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
         Xml.SubElement(case, "system-out").text = _legal(found.summary)
     Xml.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"

@@ -123,6 +123,7 @@ def _report(report: Any) -> dict[str, Any]:
         "samples": evaluation.samples,
         "metrics": evaluation.metrics,
         "intervals": evaluation.intervals,
+        "histogram": _histogram(report.reduction),
         "thresholds": [
             {
                 "name": one.name,
@@ -166,8 +167,23 @@ def _comparison(value: Any) -> dict[str, Any]:
         "baseline": str(value.baseline),
         "verdict": value.comparison.verdict,
         "look": {"number": look.number, "of": look.of, "alpha": look.alpha},
-        "deltas": [one._asdict() for one in value.comparison.deltas],
+        "deltas": [
+            {**one._asdict(), "higher_is_better": value.comparison.margins.higher_is_better(one.metric)}
+            for one in value.comparison.deltas
+        ],
+        "histogram": _histogram(*reversed(value.reductions)),
     }
+
+
+def _histogram(*reductions: Any) -> list[dict[str, Any]]:
+    """Return bins of the latencies of one version, or of the baseline and the candidate."""
+    from helixctl.core.histogram import bins
+
+    names = ("requests",) if len(reductions) == 1 else ("baseline", "candidate")
+    found = bins(*(one.stats.totals().latencies for one in reductions))
+    return [
+        {"over_ms": one.over_ms, "to_ms": one.to_ms, **dict(zip(names, one.requests, strict=True))} for one in found
+    ]
 
 
 def _compared(value: Any) -> dict[str, Any]:

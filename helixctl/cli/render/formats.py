@@ -9,23 +9,27 @@ from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
-from helixctl.cli.render.paint import columns
+from helixctl.cli.render.paint import PLAIN, Screen, columns
 from helixctl.core import record
 from helixctl.errors import Usage
 
 _SPARSE = ("list", "version")
 """Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
+ROWS["recheck"] = ("evaluations", "rechecked")
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
-PAGES = {"verification": "ci", "check": "ci", "evaluation": "ci", "comparison": "ci", "report": "report_pages"}
+PAGES = dict.fromkeys(("verification", "check", "evaluation", "comparison", "recheck"), "ci")
+PAGES["report"] = "report_pages"
 """The module of this folder that has the formats of a kind besides text, json, ndjson and csv."""
+TABLES = ("evaluation", "comparison")
+"""Kinds whose csv has a row for each metric."""
 
 
 class Look(NamedTuple):
-    """How to print: with more detail, in colours; and what tells where the registry lies below the root of its work tree."""
+    """How to print: with more detail, on what; and what tells where the registry lies below the root of its work tree."""
 
     verbose: bool = False
-    colours: bool = False
+    screen: Screen = PLAIN
     place: Callable[[], str] = str
 
 
@@ -41,6 +45,8 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
     if output not in ("text", "json", "ndjson", "csv"):
         return _page(payload, output, fields, look)
     wanted = [name.strip() for name in fields.split(",")] if fields else None
+    if output == "csv" and payload["kind"] in TABLES:
+        return _metrics(payload, wanted)
     key, kind = ROWS.get(payload["kind"], (None, payload["kind"]))
     if wanted is not None:
         payload = _only(payload, key, wanted)
@@ -54,8 +60,15 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
         case "csv":
             return csv_text(rows, wanted)
     if wanted is not None:
-        return fields_text(rows, wanted, on=look.colours)
-    return text.rendered(payload, verbose=look.verbose, on=look.colours)
+        return fields_text(rows, wanted, on=look.screen.on)
+    return text.rendered(payload, verbose=look.verbose, screen=look.screen)
+
+
+def _metrics(payload: dict[str, Any], wanted: list[str] | None) -> str:
+    from helixctl.cli.render.evaluation_pages import COLUMNS, rows
+
+    known = dict.fromkeys(COLUMNS)
+    return csv_text((_picked(row, wanted or list(COLUMNS), known) for row in rows(payload)), wanted or list(COLUMNS))
 
 
 def _page(payload: dict[str, Any], output: str, fields: str | None, look: Look) -> str:

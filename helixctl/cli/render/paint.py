@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
@@ -12,6 +13,8 @@ STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": 
 OUTCOME = {
     "pass": "green",
     "passed": "green",
+    "proven": "green",
+    "warns": "yellow",
     "ok": "green",
     "success": "green",
     "fail": "red",
@@ -32,6 +35,17 @@ OUTCOME = {
     "needs_reconcile": "yellow",
     "overridden": "magenta",
 }
+
+
+class Screen(NamedTuple):
+    """What text is printed on: whether in colours, how wide, None where nobody knows, and whether it can show blocks."""
+
+    on: bool = False
+    width: int | None = None
+    blocks: bool = True
+
+
+PLAIN = Screen()
 
 
 def safe(text: str) -> str:

@@ -6,14 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helixctl.cli.render.cells import cell, flattened
-from helixctl.cli.render.paint import OUTCOME, STATUS, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, PLAIN, STATUS, Screen, columns, paint, safe
 
 Payload = Mapping[str, Any]
 
 
-def rendered(payload: Payload, *, verbose: bool, on: bool) -> str:
+def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN) -> str:
     """Return the text of a payload."""
-    return _TEXTS[payload["kind"]](payload, verbose, on)
+    if payload["kind"] in _DRAWN:
+        from helixctl.cli.render import evaluation
+
+        return evaluation.rendered(payload, screen)
+    return _TEXTS[payload["kind"]](payload, verbose, screen.on)
+
+
+_DRAWN = ("evaluation", "comparison", "recheck")
 
 
 def _status(status: str | None, on: bool) -> str:
@@ -151,88 +158,16 @@ def _in_days(days: int) -> str:
     return f"in {days} days" if days >= 0 else f"{-days} days ago"
 
 
-def _evaluation(payload: Payload, verbose: bool, on: bool) -> str:
-    verdict = payload["verdict"]
-    proven = ", proven at 95%" if payload["proven"] else ""
-    head = f"{paint(verdict.upper(), OUTCOME.get(verdict), on=on)}  {safe(payload['ref'])}  on {payload['samples']} samples"
-    lines = [f"{head}{proven}\n"]
-    rows = [
-        [
-            (one["name"], None),
-            (_number(one["value"]), None),
-            (_number(one["limit"]), None),
-            (one["outcome"].replace("_", " "), OUTCOME.get(one["outcome"])),
-            ("warns" if one["severity"] == "warn" else "", None),
-            ("proven" if one["proven"] else "", None),
-        ]
-        for one in payload["thresholds"]
-    ]
-    table = columns(["THRESHOLD", "VALUE", "LIMIT", "OUTCOME", "", ""], rows, on=on)
-    lines += [f"  {line}\n" for line in table.splitlines()]
-    for name, value in payload["metrics"].items():
-        between = payload["intervals"].get(name)
-        known = between and any(bound is not None for bound in between)
-        span = f"  [{_number(between[0])}, {_number(between[1])}]" if known else ""
-        if value is not None:
-            lines.append(f"  {name:18} {_number(value)}{span}\n")
-    lines += [f"  {safe(name):18} {_number(value)}  score\n" for name, value in payload["scores"].items()]
-    if payload.get("comparison"):
-        compared = {"ref": payload["ref"], **payload["comparison"]}
-        lines += [f"  {line}\n" for line in _comparison(compared, verbose, on).splitlines()]
-    lines += [f"  -> {safe(text)}\n" for text in payload["recommendations"]]
-    if payload["audit"]:
-        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
-    return "".join(lines)
-
-
-def _recheck(payload: Payload, verbose: bool, on: bool) -> str:
-    rows = [
-        [
-            (one["at"][:19], None),
-            (one["verdict"], OUTCOME.get(one["verdict"])),
-            (one["recomputed"] or "-", OUTCOME.get(one["recomputed"])),
-            ("expired" if one["is_expired"] else one["fault"] or "agrees", "red" if one["fault"] else None),
-        ]
-        for one in payload["evaluations"]
-    ]
-    table = columns(["EVALUATED", "SAID", "AGAIN", ""], rows, on=on)
-    head = "every verdict comes out again" if payload["agrees"] else "not every verdict comes out again"
-    return f"{safe(payload['ref'])}: {head}\n" + "".join(f"  {line}\n" for line in table.splitlines())
-
-
-def _comparison(payload: Payload, verbose: bool, on: bool) -> str:
-    verdict = payload["verdict"]
-    said = paint(verdict.upper(), OUTCOME.get(verdict), on=on)
-    rows = [
-        [
-            (one["metric"], None),
-            (_brief(one["baseline"]), None),
-            (_brief(one["candidate"]), None),
-            (_brief(one["delta"]), None),
-            ("-" if one["ci_low"] is None else f"[{_brief(one['ci_low'])}, {_brief(one['ci_high'])}]", None),
-            (_brief(one["margin"]), None),
-            (f"{one['n_baseline']}, {one['n_candidate']}", None),
-            (one["verdict"], OUTCOME.get(one["verdict"])),
-        ]
-        for one in payload["deltas"]
-    ]
-    table = columns(["METRIC", "BASELINE", "CANDIDATE", "DELTA", "95% INTERVAL", "MARGIN", "N", ""], rows, on=on)
-    head = f"{said}  {safe(payload['ref'])}  against {safe(payload['baseline'])}\n"
-    return head + "".join(f"  {line}\n" for line in table.splitlines())
-
-
-def _brief(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _number(value: Any) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
-
-
 def _recording(payload: Payload, verbose: bool, on: bool) -> str:
-    bad = f", {payload['malformed']} malformed lines left out" if payload["malformed"] else ""
+    bad = (
+        f", {_count(payload['malformed'], 'malformed line', 'malformed lines')} left out"
+        if payload["malformed"]
+        else ""
+    )
     rolling = f"; rolling verdict: {payload['verdict']}" if payload["verdict"] else ""
-    return f"recorded {payload['recorded']} inferences of {safe(payload['ref'])}{bad}{rolling}\n"
+    return (
+        f"recorded {_count(payload['recorded'], 'inference', 'inferences')} of {safe(payload['ref'])}{bad}{rolling}\n"
+    )
 
 
 def _entries(payload: Payload, verbose: bool, on: bool) -> str:
@@ -325,9 +260,6 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "version": _version,
     "list": _list,
     "status": _statuses,
-    "evaluation": _evaluation,
-    "comparison": _comparison,
-    "recheck": _recheck,
     "recording": _recording,
     "entries": _entries,
     "verification": _verification,

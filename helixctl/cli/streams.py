@@ -1,0 +1,43 @@
+"""The streams that a command prints to: closed, full, or no longer read."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TextIO
+
+from helixctl.errors import StorageRefused
+
+
+def is_hung_up(stream: TextIO) -> bool:
+    """Tell whether the other end of a pipe was closed; Windows tells it at the next write."""
+    import select
+
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return False
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def silence(stream: TextIO) -> None:
+    """Send what is left in the buffer of a stream nowhere, where it has a descriptor."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class printing:  # noqa: N801 - reads as a statement
+    """Turn an error of standard output into a refusal, but leave a closed pipe to the edge."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise StorageRefused(
+                f"cannot write to standard output: {(error.strerror or 'failed').lower()}", hint="free some space there"
+            ) from None
