@@ -159,7 +159,7 @@ def compare(candidate: Stats, baseline: Stats, margins: Margins, look: Look = ON
     """
     new, old, z = candidate.totals(), baseline.totals(), look.z
     failed = ((side.failures, side.requests) for side in (new, old))
-    found = [_rate("error_rate", failed, z), _slow_share(new, old, z), _p_slower(new.latencies, old.latencies, z)]
+    found = [_rate("error_rate", failed, z), _slow_share(new, old, z), _p_slower(new.ranked, old.ranked, z)]
     found += [_mean(one, z) for one in (*_measures(new, old, margins), *_scores(candidate, baseline, margins))]
     return _answered(tuple(_judged(one, margins) for one in found), margins, look)
 
@@ -218,15 +218,15 @@ def _rate(metric: str, sides: Iterable[tuple[int, int]], z: float) -> Delta:
 
 
 def _slow_share(new: Totals, old: Totals, z: float) -> Delta:
-    limit = st.nearest_rank(old.latencies, 95, 100)
+    limit = st.nearest_rank(old.ranked, 95, 100)
     if limit is None:
         return _measured("slow_share", None, None, 0, new.timed)
-    slow = ((sum(count for value, count in side.latencies if value > limit), side.timed) for side in (new, old))
+    slow = ((side.ranked.above(limit), side.timed) for side in (new, old))
     return _rate("slow_share", slow, z)
 
 
-def _p_slower(new: st.Histogram, old: st.Histogram, z: float) -> Delta:
-    n, n_baseline = (sum(count for _, count in side) for side in (new, old))
+def _p_slower(new: st.Ranked, old: st.Ranked, z: float) -> Delta:
+    n, n_baseline = new.n, old.n
     if not n or not n_baseline:
         return _measured("p_slower", 0.5, None, n_baseline, n)
     share = st.share_of_wins(new, old)

@@ -24,6 +24,7 @@ _USUAL_P95_MS = (5, 600_000)
 """Outside of it the unit is in doubt."""
 
 MEANS = {  # metric: measure, units in one, decimal places
+    "avg_latency_ms": ("latency_ms", 1, 6),
     "avg_confidence": ("confidence", 10**6, 6),
     "avg_input_tokens": ("input_tokens", 1, 6),
     "avg_output_tokens": ("output_tokens", 1, 6),
@@ -134,21 +135,20 @@ def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None) -> Evalu
 
 
 def _metrics(totals: Totals) -> dict[str, Number]:
-    metrics: dict[str, Number] = {}
-    successes = totals.requests - totals.failures
-    if totals.timed:
-        metrics["avg_latency_ms"] = _ratio(sum(value * count for value, count in totals.latencies), totals.timed, 6)
-        for name, share in _PERCENTILES.items():
-            if name != "p999_latency_ms" or st.percentile_upper(totals.latencies, *share) is not None:
-                metrics[name] = st.nearest_rank(totals.latencies, *share) or 0
-    if totals.requests:
-        metrics["success_rate"] = _ratio(successes, totals.requests, 6)
-        metrics["error_rate"] = _ratio(totals.failures, totals.requests, 6)
-    for name, (measure, unit, places) in MEANS.items():
-        moments = totals.measures[measure]
-        if moments.n:
-            metrics[name] = _ratio(moments.total, moments.n * unit, places)
-    return metrics
+    of_requests = {"success_rate": totals.requests - totals.failures, "error_rate": totals.failures}
+    rates = {name: _ratio(count, totals.requests, 6) for name, count in of_requests.items() if totals.requests}
+    percentiles = {
+        name: st.nearest_rank(totals.ranked, *share) or 0
+        for name, share in _PERCENTILES.items()
+        if totals.timed and (name != "p999_latency_ms" or st.percentile_upper(totals.ranked, *share) is not None)
+    }
+    means = {
+        name: _ratio(totals.measures[measure].total, totals.measures[measure].n * unit, places)
+        for name, (measure, unit, places) in MEANS.items()
+        if totals.measures[measure].n
+    }
+    first = {name: value for name, value in means.items() if name == "avg_latency_ms"}
+    return {**first, **percentiles, **rates, **means}
 
 
 def _ratio(numerator: int, denominator: int, places: int) -> Decimal:
@@ -161,12 +161,12 @@ def _ratio(numerator: int, denominator: int, places: int) -> Decimal:
 
 
 def _intervals(totals: Totals, metrics: Mapping[str, Number]) -> dict[str, tuple[Decimal | None, Decimal | None]]:
-    n, failures, latencies = totals.requests, totals.failures, totals.latencies
+    n, failures, ranked = totals.requests, totals.failures, totals.ranked
     bounds: dict[str, tuple[float | None, float | None]] = {}
     for name in metrics:
         if name in _PERCENTILES:
             share = _PERCENTILES[name]
-            bounds[name] = st.percentile_lower(latencies, *share), st.percentile_upper(latencies, *share)
+            bounds[name] = st.percentile_lower(ranked, *share), st.percentile_upper(ranked, *share)
         elif name in ("error_rate", "success_rate"):
             k = failures if name == "error_rate" else n - failures
             bounds[name] = st.clopper_pearson_lower(k, n), st.clopper_pearson_upper(k, n)
@@ -176,14 +176,8 @@ def _intervals(totals: Totals, metrics: Mapping[str, Number]) -> dict[str, tuple
 
 
 def _mean_interval(name: str, totals: Totals) -> tuple[float, float] | None:
-    unit = 1
-    if name == "avg_latency_ms":
-        count = totals.timed
-        sums = [sum(value**power * times for value, times in totals.latencies) for power in (1, 2)]
-    else:
-        measure, unit, _ = MEANS[name]
-        count, *sums = totals.measures[measure]
-    interval = st.mean_interval(count, *sums)
+    measure, unit, _ = MEANS[name]
+    interval = st.mean_interval(*totals.measures[measure])
     most = 1.0 if name == "avg_confidence" else math.inf
     return interval and (max(0.0, interval[0] / unit), min(most, interval[1] / unit))
 
@@ -201,7 +195,7 @@ def _error_rate_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
 
 
 def _latency_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
-    n, slow = totals.timed, _slow(totals, limit)
+    n, slow = totals.timed, totals.ranked.above(limit)
     return 20 * slow <= n, st.clopper_pearson_upper(slow, n) <= 0.05
 
 
@@ -211,10 +205,6 @@ def _confidence_keeps(totals: Totals, limit: Number) -> tuple[bool, bool]:
     interval = _mean_interval("avg_confidence", totals)
     keeps = moments.total * denominator >= numerator * moments.n * 10**6
     return keeps, interval is not None and interval[0] >= float(limit)
-
-
-def _slow(totals: Totals, limit: Number) -> int:
-    return sum(count for value, count in totals.latencies if value > limit)
 
 
 _TESTS: Mapping[str, tuple[str, Callable[[Totals, Number], tuple[bool, bool]]]] = {
@@ -251,7 +241,7 @@ def _verdict(samples: int, results: tuple[ThresholdResult, ...], thresholds: Thr
 
 
 def _named(stats: Stats) -> str:
-    names = {row[:2] for row in stats.rows}
+    names = {row[:2] for row in (*stats.rows[:1], *stats.rows[-1:])}  # sorted by them
     return "@".join(names.pop()) if len(names) == 1 else "MODEL@VERSION"
 
 
@@ -276,7 +266,7 @@ def _recommendations(
 
 
 def _units(totals: Totals, ref: str) -> Iterator[str]:
-    p95, (low, high) = st.nearest_rank(totals.latencies, 95, 100), _USUAL_P95_MS
+    p95, (low, high) = st.nearest_rank(totals.ranked, 95, 100), _USUAL_P95_MS
     if p95 is not None and not low <= p95 <= high:
         unit, scale = ("seconds", "* 1000") if p95 < low else ("microseconds", "/ 1000")
         again = f"helixctl evaluate {ref} --from FILE --map success=success --map 'latency_ms=latency_ms {scale}'"
@@ -291,7 +281,7 @@ def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> st
         return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if one.metric == "p95_latency_ms":
         n = totals.timed
-        fact += f", exceeded by {_slow(totals, one.limit)} of {n} requests; {_proof(one, totals)}"
+        fact += f", exceeded by {totals.ranked.above(one.limit)} of {n} requests; {_proof(one, totals)}"
     return f"{fact}; compare with `helixctl compare {ref} {model}@active`"
 
 
@@ -309,7 +299,7 @@ def _proof(one: ThresholdResult, totals: Totals) -> str:
     if one.metric == "success_rate":
         share = 1 - one.limit
     elif one.metric == "p95_latency_ms":
-        bad, n, share, what = _slow(totals, one.limit), totals.timed, Decimal("0.05"), f"within {one.limit} ms"
+        bad, n, share, what = totals.ranked.above(one.limit), totals.timed, Decimal("0.05"), f"within {one.limit} ms"
     needed = st.clean_samples_needed(bad, n, float(share))
     if needed is None:
         return f"no number of samples proves a limit of {one.limit}; move it where a proof is wanted"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping
+from decimal import Decimal
 from itertools import accumulate
+from operator import sub
+from typing import NamedTuple
 
-Histogram = Sequence[tuple[int, int]]
+Histogram = tuple[tuple[int, int], ...]
 """Pairs (value, how many), ascending by value, each value once."""
 
 Z_95 = 1.6448536269514722
@@ -21,6 +24,37 @@ SMALLEST_NORMAL_N = 30
 
 Sums = tuple[int, int, int]
 """Of observations that are integers: how many, their sum, and their sum of squares."""
+
+
+class Ranked(NamedTuple):
+    """A histogram by rank: its values, ascending, and of each how many are at most that."""
+
+    values: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+    @property
+    def n(self) -> int:
+        """How many observations there are."""
+        return self.ranks[-1] if self.ranks else 0
+
+    def at(self, rank: int) -> int:
+        """Return the value of a rank in 1..n."""
+        return self.values[bisect_left(self.ranks, rank)]
+
+    def above(self, limit: float | Decimal) -> int:
+        """Return how many exceed a limit."""
+        place = bisect_right(self.values, limit)
+        return self.n - (self.ranks[place - 1] if place else 0)
+
+    def pairs(self) -> Histogram:
+        """Return each value and how many there are of it."""
+        return tuple(zip(self.values, map(sub, self.ranks, (0, *self.ranks)), strict=True))
+
+
+def ranked(counts: Mapping[int, int]) -> Ranked:
+    """Rank values of which it is known how many there are."""
+    values = tuple(sorted(counts))
+    return Ranked(values, tuple(accumulate(map(counts.__getitem__, values))))
 
 
 def two_sided_z(alpha: float) -> float:
@@ -173,33 +207,40 @@ def wilson_interval(k: float, n: float, z: float) -> tuple[float, float]:
     return (max(0.0, centre - half) if k else 0.0), (min(1.0, centre + half) if k < n else 1.0)
 
 
-def nearest_rank(histogram: Histogram, p_numerator: int, p_denominator: int) -> int | None:
+def nearest_rank(of: Ranked, p_numerator: int, p_denominator: int) -> int | None:
     """Find a percentile by nearest rank: the value of rank ceil(p n).
 
     Args: p = p_numerator / p_denominator in 0..1, as integers so that the rank is exact.
     Returns: one of the values; None for n = 0.
     Source: Hyndman and Fan (1996), definition 1.
     """
-    n = sum(count for _, count in histogram)
-    return _value_at(histogram, max(1, -(-p_numerator * n // p_denominator))) if n else None
+    return of.at(max(1, -(-p_numerator * of.n // p_denominator))) if of.n else None
 
 
-def _value_at(histogram: Histogram, rank: int) -> int:
-    for value, count in histogram:
-        rank -= count
-        if rank <= 0:
-            return value
-    raise IndexError("rank beyond the histogram")
-
-
-def percentile_upper(histogram: Histogram, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
+def percentile_upper(of: Ranked, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
     """Bound a percentile from above by an order statistic, one-sided, free of any distribution.
 
     Args: p = p_numerator / p_denominator, between 0 and 1; alpha is the chance that the bound misses.
     Returns: one of the values; None (not estimable) while p**n > alpha: n = 0, n < 59 for P95, n < 299 for P99.
     Source: Hahn and Meeker (1991), section 5.2.2.
     """
-    n, p = sum(count for _, count in histogram), p_numerator / p_denominator
+    rank = _covering_rank(of.n, p_numerator / p_denominator, alpha)
+    return None if rank is None else of.at(rank)
+
+
+def percentile_lower(of: Ranked, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
+    """Bound a percentile from below by an order statistic, one-sided, free of any distribution.
+
+    Args: p = p_numerator / p_denominator, between 0 and 1; alpha is the chance that the bound misses.
+    Returns: one of the values; None (not estimable) while (1 - p)**n > alpha, n = 0 included.
+    Source: Hahn and Meeker (1991), section 5.2.2.
+    """
+    rank = _covering_rank(of.n, (p_denominator - p_numerator) / p_denominator, alpha)
+    return None if rank is None else of.at(of.n + 1 - rank)
+
+
+def _covering_rank(n: int, p: float, alpha: float) -> int | None:
+    # the least rank whose order statistic is at least the percentile p with a chance of 1 - alpha
     if n == 0 or p**n > alpha:
         return None
     low, high = 0, n  # the rank low does not cover, the rank high does
@@ -207,19 +248,7 @@ def percentile_upper(histogram: Histogram, p_numerator: int, p_denominator: int,
         middle = (low + high) // 2
         covers = _at_most(middle - 1, n, p) >= 1.0 - alpha
         low, high = (low, middle) if covers else (middle, high)
-    return _value_at(histogram, high)
-
-
-def percentile_lower(histogram: Histogram, p_numerator: int, p_denominator: int, alpha: float = 0.05) -> int | None:
-    """Bound a percentile from below by an order statistic, one-sided, free of any distribution.
-
-    Args: p = p_numerator / p_denominator, between 0 and 1; alpha is the chance that the bound misses.
-    Returns: one of the values; None (not estimable) while (1 - p)**n > alpha, n = 0 included.
-    Source: Hahn and Meeker (1991), section 5.2.2.
-    """
-    mirrored = [(-value, count) for value, count in reversed(histogram)]
-    bound = percentile_upper(mirrored, p_denominator - p_numerator, p_denominator, alpha)
-    return None if bound is None else -bound
+    return high
 
 
 def mean_interval(count: int, total: int, squares: int, z: float = Z_95) -> tuple[float, float] | None:
@@ -272,18 +301,17 @@ def newcombe_interval(
     return p - q - math.hypot(p - low, high_baseline - q), p - q + math.hypot(high - p, q - low_baseline)
 
 
-def share_of_wins(one: Histogram, other: Histogram) -> float:
+def share_of_wins(one: Ranked, other: Ranked) -> float:
     """Give the share of pairs in which the value of one exceeds that of the other, ties counted half: U / (m n).
 
     Args: neither is empty.
     Source: Mann and Whitney (1947); as a probability, Vargha and Delaney (2000).
     """
-    values = [value for value, _ in other]
-    up_to = [0, *accumulate(count for _, count in other)]
+    values, up_to = other.values, (0, *other.ranks)
     twice = 0
-    for value, count in one:
+    for value, count in one.pairs():
         twice += count * (up_to[bisect_left(values, value)] + up_to[bisect_right(values, value)])
-    return twice / (2 * up_to[-1] * sum(count for _, count in one))
+    return twice / (2 * one.n * other.n)
 
 
 def share_interval(share: float, m: float, n: float, z: float = Z_95_TWO_SIDED) -> tuple[float, float]:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from itertools import groupby
-from operator import add, itemgetter
+from operator import add, itemgetter, mul
 from typing import Any, NamedTuple
 
+from helixctl.core import statistics as st
 from helixctl.core.times import parse_instant, short
 
 ERROR_CLASSES = ("timeout", "rate_limit", "server", "client", "other")
@@ -34,6 +35,7 @@ ERROR_PATTERNS = (
 )
 """What sorts an error, its text in lower case; the first that is found anywhere in it."""
 
+_WINDOW, _LATENCY_AND_CELLS = itemgetter(3), itemgetter(4, 5)
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -92,18 +94,23 @@ class Score(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The table summed over all keys; `latencies` is the histogram of the requests that succeeded, ascending."""
+    """The table summed over all keys; `ranked` has the latencies of the requests that succeeded and were measured."""
 
     requests: int
     failures: int
     errors: Mapping[str, int]
     measures: Mapping[str, Moments]
-    latencies: tuple[tuple[int, int], ...]
+    ranked: st.Ranked
 
     @property
     def timed(self) -> int:
-        """How many requests have a latency: those that succeeded and were measured."""
-        return sum(count for _, count in self.latencies)
+        """How many requests have a latency."""
+        return self.ranked.n
+
+    @property
+    def latencies(self) -> st.Histogram:
+        """The histogram of the latencies."""
+        return self.ranked.pairs()
 
 
 class Stats(NamedTuple):
@@ -119,7 +126,7 @@ class Stats(NamedTuple):
     @property
     def newest_at(self) -> datetime | None:
         """The time of the newest inference; None for no data, or where any record carries no time."""
-        return None if any(row.window == "" for row in self.rows) else self.latest
+        return None if "" in map(_WINDOW, self.rows) else self.latest
 
     def merge(self, other: Stats) -> Stats:
         """Add two tables up; order and grouping of merges do not change the sum."""
@@ -133,19 +140,22 @@ class Stats(NamedTuple):
     def totals(self) -> Totals:
         """Sum over all keys."""
         latencies: dict[int, int] = {}
-        heads = [(0,) * len(COLUMNS)]
-        for _, _, _, _, latency, cells in self.rows:
+        heads, known = [(0,) * len(COLUMNS)], latencies.get
+        for latency, cells in map(_LATENCY_AND_CELLS, self.rows):
             if latency is None:
                 heads.append(cells)
             else:
-                latencies[latency] = latencies.get(latency, 0) + cells[0]
+                latencies[latency] = known(latency, 0) + cells[0]
         sums = [sum(column) for column in zip(*heads, strict=True)]
+        ranked, times = st.ranked(latencies), list(map(mul, latencies.keys(), latencies.values()))
+        timed = Moments(ranked.n, sum(times), sum(map(mul, times, latencies.keys())))
+        moments = zip(MEASURES, _moment_columns(), strict=True)
         return Totals(
-            requests=sums[0] + sum(latencies.values()),
+            requests=sums[0] + ranked.n,
             failures=sums[1],
             errors={name: sums[column] for name, column in _ERROR_COLUMN.items()},
-            measures={name: Moments(*sums[at : at + 3]) for name, at in zip(MEASURES, _moment_columns(), strict=True)},
-            latencies=tuple(sorted(latencies.items())),
+            measures={name: Moments(*sums[at : at + 3]) for name, at in moments} | {"latency_ms": timed},
+            ranked=ranked,
         )
 
     def encode(self) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from helixctl.core import judge
 from helixctl.core.comparison import ONLY, Comparison, Delta, Look, Margins, Verdict, advice, agreed, compare, weighed
-from helixctl.core.statistics import Z_95_TWO_SIDED, newcombe_interval, share_interval, share_of_wins
+from helixctl.core.statistics import Z_95_TWO_SIDED, newcombe_interval, ranked, share_interval, share_of_wins
 from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 from helixctl.errors import Usage
 
@@ -41,10 +41,6 @@ def of(comparison: Comparison, metric: str) -> Delta:
     return next(one for one in comparison.deltas if one.metric == metric)
 
 
-def histogram(values: Sequence[int]) -> list[tuple[int, int]]:
-    return sorted(Counter(values).items())
-
-
 @pytest.mark.parametrize(
     ("rates", "low", "high"),
     [
@@ -70,7 +66,7 @@ def test_the_share_of_wins_is_the_statistic_of_mann_and_whitney_with_ties_counte
     for m, n, most in ((1, 1, 2), (3, 7, 4), (40, 25, 10), (200, 300, 10**6)):
         one, other = ([draw.randrange(most) for _ in range(size)] for size in (m, n))
         expected = float(mannwhitneyu(one, other).statistic) / (m * n)
-        assert share_of_wins(histogram(one), histogram(other)) == pytest.approx(expected, rel=1e-12)
+        assert share_of_wins(ranked(Counter(one)), ranked(Counter(other))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_interval_of_the_share_excludes_a_half_exactly_where_the_test_of_scipy_is_significant() -> None:

@@ -5,12 +5,14 @@ import random
 import statistics
 import time
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 
 from helixctl.core.statistics import (
     Z_95,
     Z_95_TWO_SIDED,
+    Ranked,
     Sums,
     beta_cdf,
     beta_quantile,
@@ -22,14 +24,13 @@ from helixctl.core.statistics import (
     newcombe_interval,
     percentile_lower,
     percentile_upper,
+    ranked,
     share_of_wins,
     two_sided_z,
     variance,
     welch_half_width,
     wilson_interval,
 )
-
-LADDER = [(value, 1) for value in range(1, 1001)]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,9 @@ def test_one_clean_sample_fewer_than_needed_does_not_prove_the_limit(failures: i
 def test_bounds_without_samples_say_nothing() -> None:
     assert (clopper_pearson_lower(0, 0), clopper_pearson_upper(0, 0)) == (0.0, 1.0)
     assert wilson_interval(0, 0, Z_95) == (0.0, 1.0)
-    assert nearest_rank([], 95, 100) is None
-    assert percentile_upper([], 95, 100) is None
-    assert percentile_lower([], 95, 100) is None
+    assert nearest_rank(ranked({}), 95, 100) is None
+    assert percentile_upper(ranked({}), 95, 100) is None
+    assert percentile_lower(ranked({}), 95, 100) is None
     assert mean_interval(0, 0, 0) is None
 
 
@@ -135,28 +136,28 @@ def test_a_bound_on_ten_million_samples_takes_a_few_milliseconds_at_most() -> No
     ],
 )
 def test_nearest_rank_takes_the_value_of_rank_ceil_p_n(values: list[int], percent: int, expected: int) -> None:
-    assert nearest_rank([(value, 1) for value in values], percent, 100) == expected
+    assert nearest_rank(ranked(Counter(values)), percent, 100) == expected
 
 
 @pytest.mark.parametrize(("percent", "smallest_n"), [(50, 5), (90, 29), (95, 59), (99, 299)])
 def test_an_upper_bound_of_a_percentile_is_not_estimable_below_its_smallest_sample(
     percent: int, smallest_n: int
 ) -> None:
-    assert percentile_upper([(100, smallest_n - 1)], percent, 100) is None
-    assert percentile_upper(LADDER[:smallest_n], percent, 100) == smallest_n
+    assert percentile_upper(ranked({100: smallest_n - 1}), percent, 100) is None
+    assert percentile_upper(ladder(smallest_n), percent, 100) == smallest_n
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2, 5])
 def test_the_bound_of_p95_keeps_to_a_limit_exactly_where_the_bound_of_the_exceeding_share_does(failures: int) -> None:
     for n in range(59, 300):
-        bound = percentile_upper([(100, n - failures), *([(900, failures)] if failures else [])], 95, 100)
+        bound = percentile_upper(ranked({100: n - failures, 900: failures}), 95, 100)
         assert (bound == 100) == (clopper_pearson_upper(failures, n) <= 0.05)
 
 
 def test_the_bounds_of_a_percentile_enclose_it_and_mirror_each_other() -> None:
-    low, high = percentile_lower(LADDER, 95, 100), percentile_upper(LADDER, 95, 100)
-    assert (low, nearest_rank(LADDER, 95, 100), high) == (938, 950, 962)
-    assert percentile_upper(LADDER, 5, 100) == 1001 - 938
+    low, high = percentile_lower(ladder(1000), 95, 100), percentile_upper(ladder(1000), 95, 100)
+    assert (low, nearest_rank(ladder(1000), 95, 100), high) == (938, 950, 962)
+    assert percentile_upper(ladder(1000), 5, 100) == 1001 - 938
 
 
 def test_a_mean_has_a_normal_interval_from_thirty_observations_on() -> None:
@@ -173,6 +174,10 @@ def test_the_variance_of_large_integers_does_not_cancel() -> None:
     interval = mean_interval(60, sum(values), sum(value * value for value in values), 1.0)
     assert interval is not None
     assert (interval[1] - interval[0]) / 2 == pytest.approx((2 / 3 / 59) ** 0.5, abs=0.13)
+
+
+def ladder(n: int) -> Ranked:
+    return ranked(dict.fromkeys(range(1, n + 1), 1))
 
 
 def sums(values: list[int]) -> Sums:
@@ -234,10 +239,9 @@ def test_nearest_rank_is_the_inverted_distribution_of_numpy() -> None:
     draw = random.Random(4)
     for size in (1, 2, 19, 20, 21, 100, 999, 1000, 1001):
         values = [draw.randrange(1, 200) for _ in range(size)]
-        histogram = sorted(Counter(values).items())
         for numerator, denominator in ((50, 100), (95, 100), (99, 100), (999, 1000)):
             expected = numpy.quantile(values, numerator / denominator, method="inverted_cdf")
-            assert nearest_rank(histogram, numerator, denominator) == expected
+            assert nearest_rank(ranked(Counter(values)), numerator, denominator) == expected
 
 
 @pytest.mark.parametrize(
@@ -250,15 +254,15 @@ def test_nearest_rank_is_the_inverted_distribution_of_numpy() -> None:
 def test_a_lower_bound_takes_the_ranks_of_the_tables_of_basis_values(percent: int, smallest: dict[int, int]) -> None:
     """Guenther (1969), as CMH-17-1G tables it: from which sample size on which rank bounds, at 95%."""
     for n, rank in smallest.items():
-        assert percentile_lower(LADDER[:n], percent, 100) == rank
-        assert (percentile_lower(LADDER[: n - 1], percent, 100) or 0) == rank - 1
-        assert percentile_upper(LADDER[:n], 100 - percent, 100) == n + 1 - rank
+        assert percentile_lower(ladder(n), percent, 100) == rank
+        assert (percentile_lower(ladder(n - 1), percent, 100) or 0) == rank - 1
+        assert percentile_upper(ladder(n), 100 - percent, 100) == n + 1 - rank
 
 
 def test_the_bound_of_the_tenth_percentile_of_a_hundred_is_that_of_hahn_and_meeker() -> None:
-    hundred = LADDER[
-        :100
-    ]  # Hahn and Meeker (1991), section 5.2: rank 5, which holds with 97.6%, as rank 6 does not with 95%
+    hundred = ladder(
+        100
+    )  # Hahn and Meeker (1991), section 5.2: rank 5, which holds with 97.6%, as rank 6 does not with 95%
     assert percentile_lower(hundred, 10, 100, 0.05) == percentile_lower(hundred, 10, 100, 0.0238) == 5
     assert percentile_lower(hundred, 10, 100, 0.0236) == 4
     assert percentile_upper(hundred, 90, 100) == 96
@@ -271,10 +275,9 @@ def test_the_ranks_of_the_bounds_of_a_percentile_are_quantiles_of_the_binomial_o
     binom = pytest.importorskip("scipy.stats").binom
     p = numerator / denominator
     for n in (5, 58, 59, 300, 2994, 2995, 20_000):
-        ladder = [(value, 1) for value in range(1, n + 1)]
         upper, lower = int(binom.ppf(0.95, n, p)) + 1, int(binom.ppf(0.05, n, p))
-        assert percentile_upper(ladder, numerator, denominator) == (upper if upper <= n else None)
-        assert percentile_lower(ladder, numerator, denominator) == (lower or None)
+        assert percentile_upper(ladder(n), numerator, denominator) == (upper if upper <= n else None)
+        assert percentile_lower(ladder(n), numerator, denominator) == (lower or None)
 
 
 def test_the_interval_of_a_mean_agrees_with_statsmodels() -> None:
@@ -331,5 +334,15 @@ def test_a_difference_of_means_is_not_estimable_from_few_or_impossible_sums(of: 
 def test_the_statistic_of_mann_and_whitney_is_that_of_published_examples(
     one: tuple[int, ...], other: tuple[int, ...], u: int
 ) -> None:
-    found = share_of_wins(sorted(Counter(one).items()), sorted(Counter(other).items()))
+    found = share_of_wins(ranked(Counter(one)), ranked(Counter(other)))
     assert found == pytest.approx(u / (len(one) * len(other)), rel=1e-12)
+
+
+@pytest.mark.parametrize(("limit", "above"), [(0, 6), (1, 5), (1.5, 5), (Decimal("2.9"), 5), (3, 2), (9, 0), (10, 0)])
+def test_how_many_exceed_a_limit_is_counted_by_rank(limit: float | Decimal, above: int) -> None:
+    assert ranked({3: 3, 1: 1, 9: 2}).above(limit) == above
+
+
+def test_a_histogram_by_rank_gives_its_pairs_back() -> None:
+    assert ranked({3: 2, 1: 1, 9: 2}).pairs() == ((1, 1), (3, 2), (9, 2))
+    assert ranked({}).pairs() == ()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helixctl.core.judge import Thresholds, judge
-from helixctl.core.statistics import clopper_pearson_lower, clopper_pearson_upper, nearest_rank, wilson_interval
+from helixctl.core.statistics import clopper_pearson_lower, clopper_pearson_upper, nearest_rank, ranked, wilson_interval
 from helixctl.core.stats import ERROR_CLASSES, Inference, Stats, StatsBuilder, decode
 from helixctl.engines import Source, Subject
 from helixctl.engines.python import reduce
@@ -87,9 +88,8 @@ def test_every_inference_that_is_written_reads_back_equal(inference: Inference) 
 @QUICK
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(0, 100))
 def test_a_percentile_equals_the_value_of_its_rank_in_the_sorted_list(values: list[int], percent: int) -> None:
-    histogram = [(value, values.count(value)) for value in sorted(set(values))]
     at_most = min(value for value in values if 100 * sum(other <= value for other in values) >= percent * len(values))
-    assert nearest_rank(histogram, percent, 100) == at_most
+    assert nearest_rank(ranked(Counter(values)), percent, 100) == at_most
 
 
 @QUICK
