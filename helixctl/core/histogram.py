@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import NamedTuple
 
 from helixctl.core import statistics as st
@@ -20,12 +20,12 @@ class Bin(NamedTuple):
     requests: tuple[int, ...]
 
 
-def bins(*tables: st.Histogram) -> tuple[Bin, ...]:
+def bins(*tables: st.Ranked) -> tuple[Bin, ...]:
     """Return the same bins of one or more tables; none where no request was timed."""
-    values = [value for table in tables for value, _ in table]
-    if not values:
+    timed = [table.values for table in tables if table.values]
+    if not timed:
         return ()
-    lowest, highest = min(values), max(values)
+    lowest, highest = min(values[0] for values in timed), max(values[-1] for values in timed)
     common = max(st.nearest_rank(table, 99, 100) or 0 for table in tables)
     step = next(step for step in _round() if -(-common // step) - _below(lowest, step) <= MOST)
     edges = [at * step for at in range(_below(lowest, step), max(-(-common // step), _below(lowest, step) + 1) + 1)]
@@ -42,11 +42,6 @@ def _below(value: int, step: int) -> int:
     return max(0, -(-value // step) - 1)
 
 
-def _counted(table: st.Histogram, edges: list[int]) -> list[int]:
-    counts = [0] * (len(edges) - 1)
-    at = 0
-    for value, requests in table:
-        while value > edges[at + 1]:
-            at += 1
-        counts[at] += requests
-    return counts
+def _counted(table: st.Ranked, edges: list[int]) -> list[int]:
+    above = [table.n, *map(table.above, edges[1:])]
+    return [more - less for more, less in pairwise(above)]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helixctl.core.histogram import MOST, bins
+from helixctl.core.statistics import ranked
 
 Table = list[tuple[int, int]]
 TABLES = st.lists(
@@ -39,12 +40,12 @@ TABLES = st.lists(
 def test_bins_have_a_round_width_and_the_last_takes_what_is_beyond_the_99th_percentile(
     table: Table, expected: list[tuple[int, int, int]]
 ) -> None:
-    assert [(one.over_ms, one.to_ms, *one.requests) for one in bins(table)] == expected
+    assert [(one.over_ms, one.to_ms, *one.requests) for one in bins(ranked(dict(table)))] == expected
 
 
 @given(TABLES)
 def test_every_request_is_in_one_bin(tables: list[Table]) -> None:
-    found = bins(*tables)
+    found = bins(*(ranked(dict(table)) for table in tables))
     assert len(found) <= MOST + 1
     assert all(one.to_ms == after.over_ms for one, after in pairwise(found))
     for side, table in enumerate(tables):

@@ -180,7 +180,7 @@ def _histogram(*reductions: Any) -> list[dict[str, Any]]:
     from helixctl.core.histogram import bins
 
     names = ("requests",) if len(reductions) == 1 else ("baseline", "candidate")
-    found = bins(*(one.stats.totals().latencies for one in reductions))
+    found = bins(*(one.stats.totals().ranked for one in reductions))
     return [
         {"over_ms": one.over_ms, "to_ms": one.to_ms, **dict(zip(names, one.requests, strict=True))} for one in found
     ]
