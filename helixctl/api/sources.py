@@ -114,6 +114,6 @@ def _refuse_malformed(reduction: Reduction, most: int) -> None:
     named = "; ".join(f"{bad.source}:{bad.line}: {bad.why}" for bad in reduction.malformed[:NAMED])
     more = f"; and {reduction.malformed_count - NAMED} more" if reduction.malformed_count > NAMED else ""
     raise Invalid(
-        f"{reduction.malformed_count} malformed lines, at most {most} allowed: {named}{more}",
+        f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed: {named}{more}",
         hint="correct the lines, or raise evaluation.max_malformed in helix.toml",
     )

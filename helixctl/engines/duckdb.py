@@ -205,6 +205,8 @@ def _claim(fields: Mapping[str, Field], name: str, claim: str) -> str:
     if name == "success":
         return f"{sound} AND {value} IS NOT NULL"
     if claim == "missing":
+        if value == "NULL" and sound == "true":  # no column is mapped to it
+            return ""
         return f"({value} IS NOT NULL OR NOT {fields['success'].value})"
     if value == "NULL":
         return "" if sound == "true" else sound
@@ -286,7 +288,7 @@ def _grouped(table: str, fields: Mapping[str, Field], subject: Subject, query: Q
     keys = {
         "region": "state = 0",
         f"us // {_DAY_US}": "state = 0",
-        '"class"': "state = 0 AND failed",
+        f'coalesce("class", {ERROR_CLASSES.index("other")})': "state = 0 AND failed",
     }
     key = ", ".join(f"CASE WHEN {known} THEN {sql} END" for sql, known in keys.items())
     timed = "CASE WHEN state = 0 AND NOT failed THEN latency END"
@@ -339,5 +341,7 @@ def _reduction(rows: Sequence[Any], subject: Subject) -> Reduction:
 
 
 def _failures(error: int | None, count: int) -> tuple[int, ...]:
-    own = ERROR_CLASSES.index("other") if error is None else error
-    return (count, *(count if place == own else 0 for place in range(len(ERROR_CLASSES))))
+    """Return how many failed, and of which class; a row without a class is of successes, be they timed or not."""
+    if error is None:
+        return (0,) * (1 + len(ERROR_CLASSES))
+    return (count, *(count if place == error else 0 for place in range(len(ERROR_CLASSES))))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,12 @@ def test_promptfoo_tells_a_failed_assertion_from_a_failed_request() -> None:
     )
 
 
+def test_promptfoo_is_read_line_by_line_too() -> None:
+    results: Any = PROMPTFOO["results"]
+    rows = [row | {"promptIdx": 0, "testCase": {}} for row in results["results"]]
+    assert read(lines(*rows)).stats == read(json.dumps(PROMPTFOO).encode()).stats
+
+
 def inspected(**changes: Any) -> dict[str, Any]:
     sample = {"id": 1, "total_time": 0.8123, "model_usage": {"openai/gpt-x": {"input_tokens": 100, "output_tokens": 7}}}
     samples = [
@@ -211,13 +219,47 @@ def archive(log: dict[str, Any]) -> bytes:
     return into.getvalue()
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_inspect_gives_requests_and_graded_scores(packed: bool) -> None:
-    raw = archive(inspected()) if packed else json.dumps(inspected()).encode()
-    found = read(raw)
+def by_zstd(raw: bytes) -> bytes:
+    """Return an archive whose members are compressed by zstd, which zipfile itself does not write."""
+    zstandard = pytest.importorskip("zstandard")
+    into, plains = io.BytesIO(), {}
+    with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(into, "w") as new:
+        for name in old.namelist():
+            plains[name] = old.read(name)
+            new.writestr(name, zstandard.ZstdCompressor().compress(plains[name]))
+        offsets = {one.filename: one.header_offset for one in new.infolist()}
+    found, at = bytearray(into.getvalue()), new.start_dir
+    for name, plain in plains.items():
+        for method, sums in ((offsets[name] + 8, offsets[name] + 14), (at + 10, at + 16)):
+            struct.pack_into("<H", found, method, 93)
+            struct.pack_into("<I", found, sums, zlib.crc32(plain))
+            struct.pack_into("<I", found, sums + 8, len(plain))
+        at += 46 + len(name)
+    return bytes(found)
+
+
+@pytest.mark.parametrize("form", ["json", "stored", "zstd"])
+def test_inspect_gives_requests_and_graded_scores(form: str) -> None:
+    raw = json.dumps(inspected()).encode() if form == "json" else archive(inspected())
+    found = read(by_zstd(raw) if form == "zstd" else raw)
     totals = found.stats.totals()
     assert (totals.requests, totals.failures, totals.errors["timeout"], totals.latencies) == (3, 1, 1, ((813, 1),))
     assert found.stats.scores == (Score("qa.match", 2, 10**6, 10**12), Score("qa.parts.a", 1, 250_000, 625 * 10**8))
+
+
+def test_a_member_compressed_by_zstd_that_is_broken_is_malformed_and_the_rest_is_read() -> None:
+    raw = by_zstd(archive(inspected()))
+    sums = raw.index(b"samples/1_epoch_1.json", raw.index(b"PK\x01\x02")) - 30
+    found = read(raw[:sums] + b"\0\0\0\0" + raw[sums + 4 :])
+    assert found.stats.totals().requests == 2
+    assert [one.why for one in found.malformed] == ["a sample that cannot be unpacked"]
+
+
+def test_a_sample_of_inspect_without_any_answer_has_failed() -> None:
+    silent = {"id": 4, "total_time": 0.04, "model_usage": {}, "output": {"choices": []}, "scores": {}}
+    answered = silent | {"output": {"choices": [{"message": {"content": "x"}}]}}
+    totals = read(json.dumps(inspected(samples=[silent, answered])).encode()).stats.totals()
+    assert (totals.requests, totals.failures, totals.latencies) == (2, 1, ((40, 1),))
 
 
 @pytest.mark.parametrize("status", ["error", "cancelled", "started", None])
@@ -383,7 +425,7 @@ def test_a_time_range_leaves_out_what_lies_outside_and_refuses_what_has_no_time(
     ("pattern", "requests", "failures", "scores"),
     [
         ("results/lm-eval/results_*.json", 0, 0, 2),
-        ("results/inspect_ai/*.json", 2, 0, 1),
+        ("results/inspect_ai/eee_*.json", 2, 0, 1),
         ("results/inspect_ai/*.eval", 10, 0, 0),
     ],
 )
@@ -396,13 +438,42 @@ def test_real_results_are_read_as_they_are(pattern: str, requests: int, failures
         assert found.malformed_count == 0
 
 
+def test_samples_of_lm_eval_are_refused_with_what_to_read() -> None:
+    sample = {"doc_id": 0, "resps": [], "filtered_resps": [], "metrics": ["acc"], "acc": 1.0}
+    with pytest.raises(Usage, match="name no task") as refused:
+        read(lines(sample))
+    assert "results_*.json" in str(refused.value.hint)
+
+
 @pytest.mark.skipif(not DATA.exists(), reason="the real data is not here")
-def test_real_traces_are_read_by_a_column_map() -> None:
-    columns = {
-        "latency_ms": "end_to_end_latency_s * 1000",
-        "error": "error_code",
-        "input_tokens": "number_input_tokens",
-    }
-    source = Source(str(DATA / "traces/llmperf-leaderboard/bedrock_70b.json"))
-    totals = reduce([source], SUBJECT, Query(columns=columns)).stats.totals()
-    assert (totals.requests, totals.failures) == (150, 49)
+def test_real_samples_of_lm_eval_are_told_as_such() -> None:
+    (path,) = DATA.glob("results/lm-eval/samples_*.jsonl")
+    with pytest.raises(Usage, match="name no task"):
+        reduce([Source(str(path))], SUBJECT)
+
+
+PERF = {"latency_ms": "end_to_end_latency_s * 1000", "error": "error_code"}
+PERF |= {"input_tokens": "number_input_tokens", "output_tokens": "number_output_tokens"}
+AZURE = {"ts": "TIMESTAMP utc", "success": "TIMESTAMP is not empty"}
+AZURE |= {"input_tokens": "ContextTokens", "output_tokens": "GeneratedTokens"}
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the real data is not here")
+@pytest.mark.parametrize(
+    ("path", "columns", "requests", "failures", "timed"),
+    [
+        ("llmperf-leaderboard/anyscale_70b.json", PERF, 150, 0, 150),
+        ("llmperf-leaderboard/anyscale_7b.json", PERF, 150, 0, 150),
+        ("llmperf-leaderboard/bedrock_70b.json", PERF, 150, 49, 101),
+        ("llmperf-leaderboard/fireworks_70b.json", PERF, 150, 0, 150),
+        ("llmperf-leaderboard/fireworks_7b.json", PERF, 150, 0, 150),
+        ("azure-llm-2023/AzureLLMInferenceTrace_code.csv", AZURE, 8819, 0, 0),
+    ],
+)
+def test_real_traces_are_read_by_a_column_map(
+    path: str, columns: dict[str, str], requests: int, failures: int, timed: int
+) -> None:
+    found = reduce([Source(str(DATA / "traces" / path))], SUBJECT, Query(columns=columns))
+    totals = found.stats.totals()
+    assert (found.malformed_count, totals.requests, totals.failures, totals.timed) == (0, requests, failures, timed)
+    assert totals.measures["output_tokens"].n == requests

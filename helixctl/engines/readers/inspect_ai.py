@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
+from helixctl.engines.compression import decompressed
 from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
 from helixctl.engines.readers.native import inference
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """How inspect_ai itself turns a grade into a number: correct, partial, incorrect, no answer."""
+_ZSTD = 93
+_BROKEN = (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 
 
 def matches(head: bytes) -> bool:
@@ -53,12 +57,12 @@ def _plain(raw: bytes) -> tuple[Mapping[str, Any], Iterator[object]]:
 
 def _archived(raw: bytes) -> tuple[Mapping[str, Any], Iterator[object]]:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(raw))
+        archive = _Archive(raw)
         names = archive.namelist()
         if sum(one.file_size for one in archive.infolist()) > 4 * documents.MOST_BYTES:
             raise LineError("the log is longer than 1 GiB")
-        header = documents.parse(archive.read("header.json"))
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+        header = documents.parse(archive.member("header.json"))
+    except _BROKEN as error:
         raise (
             error if isinstance(error, LineError) else LineError("no archive of inspect_ai that can be read")
         ) from None
@@ -68,13 +72,39 @@ def _archived(raw: bytes) -> tuple[Mapping[str, Any], Iterator[object]]:
     return header, (_sample(archive, name) for name in members)
 
 
-def _sample(archive: zipfile.ZipFile, name: str) -> object:
+class _Archive(zipfile.ZipFile):
+    """A zip archive whose members may be compressed by zstd, as those of newer versions are."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(io.BytesIO(raw))
+        self._raw = raw
+
+    def member(self, name: str) -> bytes:
+        """Return the plain bytes of a member.
+
+        Raises:
+            Usage: it is compressed by zstd, which nothing here reads.
+
+        Source: PKWARE, APPNOTE 6.3.10, sections 4.3.7 (local header) and 4.4.5 (method 93).
+        """
+        about = self.getinfo(name)
+        if about.compress_type != _ZSTD:
+            return self.read(name)
+        names = about.header_offset + 26
+        begin = names + 4 + sum(int.from_bytes(self._raw[at : at + 2], "little") for at in (names, names + 2))
+        plain = decompressed(io.BytesIO(self._raw[begin : begin + about.compress_size])).read(about.file_size + 1)
+        if len(plain) != about.file_size or zlib.crc32(plain) != about.CRC:
+            raise zipfile.BadZipFile
+        return plain
+
+
+def _sample(archive: _Archive, name: str) -> object:
     try:
-        return documents.parse(archive.read(name))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
-        return LineError("a sample that cannot be unpacked")
+        return documents.parse(archive.member(name))
     except LineError as error:
         return error
+    except _BROKEN:
+        return LineError("a sample that cannot be unpacked")
 
 
 def _found(sample: object, log: Mapping[str, Any], subject: Subject, query: Query) -> Iterator[Found]:
@@ -87,7 +117,8 @@ def _found(sample: object, log: Mapping[str, Any], subject: Subject, query: Quer
         return
     usage = sample.get("model_usage") or {}
     own: Mapping[str, object] = usage.get(lines.at(log, "eval.model")) or next(iter(usage.values()), {})
-    has_failed = sample.get("error") is not None
+    is_silent = lines.at(sample, "output.choices") == []  # a request that timed out leaves no more trace than that
+    has_failed = sample.get("error") is not None or is_silent
     total = sample.get("total_time")
     at = documents.first_of(sample, ("completed_at", "started_at")) or lines.at(log, "stats.completed_at")
     fields = documents.stated(

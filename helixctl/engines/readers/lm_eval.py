@@ -8,16 +8,29 @@ from typing import Any, BinaryIO
 
 from helixctl.core.stats import Score, score
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, documents, lines
+from helixctl.engines.readers import FIRST, Found, LineError, documents, lines
+from helixctl.errors import Usage
 
 
 def matches(head: bytes) -> bool:
-    """Tell it by its results, which name a metric and a filter."""
-    return documents.has(head, "results") and b'"alias"' in head and b"_stderr," in head
+    """Tell it by its results, which name a metric and a filter; or by its samples."""
+    return (documents.has(head, "results", "alias") and b"_stderr," in head) or _are_samples(head)
+
+
+def _are_samples(head: bytes) -> bool:
+    return documents.has(head, "doc_id", "resps", "filtered_resps")
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
-    """Yield the scores of each task, named `task.metric`, and `.filter` where there is one."""
+    """Yield the scores of each task, named `task.metric`, and `.filter` where there is one.
+
+    Raises:
+        Usage: these are samples, which do not name their task.
+    """
+    if _are_samples(stream.peek(FIRST)[:FIRST]):  # type: ignore[attr-defined]  # sources are buffered readers
+        raise Usage(
+            "samples of lm-eval name no task", hint="read the results_*.json of the same run, which sum them up"
+        )
     try:
         found = documents.load(stream)
         results = lines.at(found, "results") if isinstance(found, dict) else None

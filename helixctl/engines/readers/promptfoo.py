@@ -1,4 +1,4 @@
-"""promptfoo: the JSON output of an evaluation, version 3."""
+"""promptfoo: the output of an evaluation, version 3, as JSON or as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,35 +7,43 @@ from typing import Any, BinaryIO
 
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import FIRST, Found, LineError, Skipped, documents, lines
 from helixctl.engines.readers.native import inference
 
 _ASSERTION, _ERROR = 1, 2
 
 
 def matches(head: bytes) -> bool:
-    """Tell it by its results and their prompts."""
-    return documents.has(head, "results") and any(
-        documents.has(head, key) for key in ("evalId", "promptIdx", "prompts")
+    """Tell it by its results and their prompts, or by a result that is a line."""
+    return _is_line(head) or (
+        documents.has(head, "results") and any(documents.has(head, key) for key in ("evalId", "promptIdx", "prompts"))
     )
+
+
+def _is_line(head: bytes) -> bool:
+    return documents.has(head, "promptIdx", "testCase") and not documents.has(head, "results")
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
     """Yield each result, its assertions as the score `promptfoo.pass`, and its named scores."""
-    try:
-        found = documents.load(stream)
-        outer = lines.at(found, "results") if isinstance(found, dict) else None
-        rows = outer.get("results") if isinstance(outer, Mapping) else outer
-        if not isinstance(rows, list):
-            raise LineError("no results.results of promptfoo")
-    except documents.ODD as error:
-        yield 1, documents.fault(error)
-        return
-    for place, row in enumerate(rows, 1):
+    head: bytes = stream.peek(FIRST)[:FIRST]  # type: ignore[attr-defined]  # sources are buffered readers
+    for place, row in documents.each(stream) if _is_line(head) else _results(stream):
         try:
+            if isinstance(row, LineError):
+                raise row
             yield from ((place, one) for one in _found(row, subject, query))
         except documents.ODD as error:
             yield place, documents.fault(error)
+
+
+def _results(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
+    try:
+        found = documents.load(stream)
+    except LineError as error:
+        return iter([(1, error)])
+    outer = lines.at(found, "results") if isinstance(found, dict) else None
+    rows = outer.get("results") if isinstance(outer, Mapping) else outer
+    return enumerate(rows if isinstance(rows, list) else [LineError("no results.results of promptfoo")], 1)
 
 
 def _found(row: Any, subject: Subject, query: Query) -> Iterator[Found]:

@@ -77,7 +77,8 @@ def _inference(
         fields[field] = plain(value) if field in _TEXTS and expression.form != "utc" else value
     if fields.get("success") is False:
         fields["latency_ms"] = None
-    return inference(documents.stated(**fields), subject, {name for name in columns if columns[name].column in chosen})
+    named = {name for name in columns if columns[name].column in chosen}
+    return inference(documents.stated(**fields), subject, named, is_timed="latency_ms" in columns)
 
 
 def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
