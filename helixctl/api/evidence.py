@@ -99,7 +99,9 @@ def window(store: Store, ref: Ref, span: timedelta, now: datetime) -> Reduction:
         counted = evidence.summed(_newest_first(still, ref), (now - span).date())
     if not counted.counted:
         raise NotFound(f"no evidence of {ref} is of that window", hint=f"helixctl evaluate {ref} --since 1d, each day")
-    left = f"{len(counted.left_out)} evaluations speak of days that newer ones speak of, and are left out"
+    many = len(counted.left_out)
+    told = "1 evaluation speaks" if many == 1 else f"{many} evaluations speak"
+    left = f"{told} of days that newer ones speak of, and {'is' if many == 1 else 'are'} left out"
     return Reduction(counted.stats, notes=(left,) if counted.left_out else ())
 
 

@@ -140,9 +140,10 @@ class Session(NamedTuple):
 
         if scorer is not None:
             refuse(scorer)
-        if window is not None and (sources or datasets):
-            raise Usage("--window adds up what is stored: it takes no sources", hint="leave one of them out")
         query = self.query()._replace(scorer=scorer)
+        if window is not None and (sources or datasets or any(query)):
+            fact = "--window adds up what is stored: it takes neither sources nor ways to read them"
+            raise Usage(fact, hint="leave one of them out")
         return Asked(sources or (), query, self.world.stdin, datasets or (), duration(window, "--window"))
 
     def is_terminal(self) -> bool:

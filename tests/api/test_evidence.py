@@ -86,7 +86,7 @@ def test_a_window_adds_the_days_up_and_counts_none_twice(place: Place) -> None:
         place.registry.evaluate("m@1.0.0", [day_file(place, day, count)])
     report = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
     assert (report.evaluation.samples, report.evaluation.verdict) == (40 + 35 + 20, "passed")
-    assert report.reduction.notes == ("1 evaluations speak of days that newer ones speak of, and are left out",)
+    assert report.reduction.notes == ("1 evaluation speaks of days that newer ones speak of, and is left out",)
     assert place.registry.show("m@1.0.0").metrics["source"] == "window"  # type: ignore[index]
     again = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
     assert again.evaluation.samples == 95

@@ -121,11 +121,15 @@ COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "rollback": (("rollback", "m"), 0),
     "denied": (("activate", "m@2.0.0"), 3),
     "evaluate": (("evaluate", "m@2.0.0", "--from", "{inferences}"), 0),
+    "expire": (("evaluate", "m@2.0.0", "--from", "{inferences}"), 0),
     "signed": (("activate", "m@2.0.0", *SERVE), 0),
     "checkpoint": (("audit", "checkpoint"), 0),
     "init": (("init", "{root}", "--name", "test"), 0),
 }
-"""What is put under faults; `rotate` is an activation whose entry opens a new segment, `signed` one that signs it."""
+"""What is put under faults; `rotate` is an activation whose entry opens a new segment, `signed` one that signs it.
+
+`expire` is an evaluation that removes the evidence of an older one.
+"""
 KEY = "signing-key"
 """The name of the key beside a registry."""
 
@@ -148,7 +152,8 @@ def _build(name: str, template: Path) -> Path | None:
     if name == "init":
         template.mkdir()
         return None
-    registry, _ = Registry.create(template, name="test", actor=ALICE, clock=Clock(), random=random.Random(1).randbytes)
+    clock = Clock(START - timedelta(days=9))
+    registry, _ = Registry.create(template, name="test", actor=ALICE, clock=clock, random=random.Random(1).randbytes)
     if name == "signed":
         registry = _signing(registry, template)
     place = Place(registry)
@@ -157,6 +162,11 @@ def _build(name: str, template: Path) -> Path | None:
     if name == "rotate":
         with (template / "helix.toml").open("a") as settings:
             settings.write("\n[audit]\nmax_entries = 1\n")
+    if name == "expire":
+        with (template / "helix.toml").open("a") as settings:
+            settings.write("\n[evaluation]\nevidence_days = 7\n")
+        for count in (60, 70):
+            place.registry.evaluate("m@2.0.0", [str(place.inferences(count))])
     place.register("other@1.0.0")
     return place.inferences()
 

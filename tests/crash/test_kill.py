@@ -40,6 +40,13 @@ def test_a_command_killed_at_any_call_leaves_the_old_or_the_new_registry(
     assert set(left) == ({"after"} if name == "init" else {"before", "after"})
 
 
+def test_the_evaluation_that_expires_evidence_takes_the_oldest_and_keeps_the_newest(made: Made) -> None:
+    which = made("expire")
+    before, after = ({path for path in files if "/evaluations/" in f"/{path}"} for files in (which.before, which.after))
+    assert (len(before), len(after), len(before & after)) == (2, 2, 1)
+    assert max(before) in after
+
+
 def test_a_command_that_is_killed_nowhere_does_what_it_says(made: Made, tmp_path: Path) -> None:
     which = made("activate")
     root = copy(which, tmp_path / "tried")

@@ -8,6 +8,7 @@ import typer
 
 from helixctl.cli.commands.options import BaselineFrom, Look, Margin, Ref
 from helixctl.cli.commands.parse import against
+from helixctl.errors import Usage
 
 
 def run(
@@ -49,6 +50,9 @@ def run(
     """
     session = ctx.obj
     if recheck:
+        beside = (source, dataset, scorer, window, baseline, baseline_source, margin, look, *session.terms.values())
+        if any(beside):
+            raise Usage("--recheck judges what is stored as it is: it takes no other option", hint="leave the rest out")
         session.emit(session.open().recheck(ref))
     asked = session.asked(source, dataset, scorer, window)
     other = against(baseline, baseline_source, margin, look)
