@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from io import BufferedReader
 from operator import add
@@ -20,8 +21,8 @@ from typing import Any
 
 from helixctl.core.columns import FIELDS, Expression, compiled
 from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, Row, Stats, table_of
-from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, python
-from helixctl.engines.fields import Field, of_instant, of_table, quoted
+from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, jsonlines, python
+from helixctl.engines.fields import Field, of_table, quoted
 from helixctl.engines.readers import FIRST, detected
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
 from helixctl.errors import Usage
@@ -95,7 +96,7 @@ def _kind(source: Source, query: Query) -> str | None:
             return None
     with source.opened() as stream:
         kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
-    return None if kind == "native" and any(name not in FIELDS for name, _ in query.where) else kind
+    return None if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where) else kind
 
 
 def _is_whole(stream: BufferedReader, name: str) -> bool:
@@ -112,38 +113,25 @@ def _is_whole(stream: BufferedReader, name: str) -> bool:
 
 
 def _native(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction | None:
-    types = ", ".join(f"{name}: '{'VARCHAR' if name == 'ts' else 'JSON'}'" for name in FIELDS)
     with open(source.name, "rb") as file:
         packed = _PACKED.get(file.read(2), "none")
-    reading = f"format = 'newline_delimited', columns = {{{types}}}, compression = '{packed}'"
-    texts = ", ".join(name if name == "ts" else f"CAST({name} AS VARCHAR) AS {name}" for name in FIELDS)
-    table = f"(SELECT {texts} FROM read_json($path, {reading}))"
-    chosen = {name for name, _ in query.where}
-    fields = {name: _of_json(name, is_chosen=name in chosen) for name in FIELDS}
+    since, until = (None if at is None else micros(at) for at in (query.since, query.until))
+    class_ = _class_of({"error": Field("text"), "success": Field("false")})
+
+    def sql(square: str) -> str:
+        return jsonlines.grouped(query, (since, until), (square, class_, _priced(subject)))
+
     as_json = subject._replace(model=json.dumps(subject.model), version=json.dumps(subject.version))
-    rows = _rows(connection, (table, fields, as_json, query), source.name)
-    return None if any(row[0] > 0 for row in rows) else _reduction(rows, subject)
+    given = {"path": source.name, "packed": packed} | _parameters(as_json, query, sql("{0}"))
+    rows = [(row[0], _region(row[1]), *row[2:]) for row in _rows(connection, sql, given)]
+    return None if any(row[1] is None for row in rows) else _reduction(rows, subject)
 
 
-def _of_json(name: str, *, is_chosen: bool) -> Field:
-    match name:
-        case "ts":
-            value = (
-                "TRY_CAST(ts AS TIMESTAMP)",
-                "TRY_CAST(ts AS TIMESTAMPTZ)",
-            )  # the one ignores an offset, and is faster
-            at = f"CASE WHEN ts LIKE '%Z' THEN epoch_us({value[0]}) ELSE epoch_us({value[1]}) END"
-            return Field(at, of_instant("ts"))
-        case "success":
-            return Field("(success = 'true')", "coalesce(success IN ('true', 'false'), true)")
-        case "model" | "version" if not is_chosen:
-            return Field(name)  # compared as the text that it is in JSON
-        case "region" | "model" | "version":
-            return Field(f"json_extract_string({name}, '$')", f"({name} IS NULL OR {name} LIKE '\"%')")
-        case "error":
-            text = "json_extract_string(error, '$')"
-            return Field(f"CASE WHEN error LIKE '\"%' OR regexp_full_match(error, '-?[0-9]+') THEN {text} END")
-    return Field(f"TRY_CAST({name} AS DOUBLE)", f"({name} IS NULL OR TRY_CAST({name} AS DOUBLE) IS NOT NULL)")
+def _region(text: str | None) -> str | None:
+    """Return the region that a text of JSON states, None where that is none."""
+    if text is None:
+        return ""
+    return text[1:-1] if re.fullmatch(f'"{_REGION}"', text, re.ASCII) else None
 
 
 def _parquet(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction:
@@ -159,7 +147,11 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
     stated = {name: of_table(one, name, types) for name, one in columns.items() if one.column in types}
     fields = {name: stated.get(name, Field("NULL")) for name in FIELDS}
     table = "(SELECT * FROM read_parquet($path, file_row_number = true))"
-    rows = _rows(connection, (table, fields, subject, query), source.name)
+
+    def sql(square: str) -> str:
+        return _grouped(table, fields, (subject, query), product=square)
+
+    rows = _rows(connection, sql, asked | _parameters(subject, query, sql("{0}")))
     found, bad = _reduction(rows, subject), sum(row[4] for row in rows if row[0] > 0)
     if not bad:
         return found
@@ -253,20 +245,18 @@ def _layered(table: str, fields: Mapping[str, Field]) -> tuple[str, dict[str, Fi
     return f"(SELECT {', '.join(values + sound)} FROM {table})", known
 
 
-def _rows(connection: Any, asked: tuple[str, Mapping[str, Field], Subject, Query], path: str) -> list[Any]:
+def _rows(connection: Any, sql: Callable[[str], str], given: Mapping[str, str]) -> list[Any]:
     """Return the table of statistics; squares are of 64 bits, and of 128 where some number is too large for that."""
     from duckdb import OutOfRangeException
 
-    given = {"path": path}
-    narrow, wide = (_grouped(*asked, product=product) for product in ("{0} * {0}", "CAST({0} AS HUGEINT) * {0}"))
     try:
-        return list(connection.execute(narrow, given | _parameters(*asked[2:], narrow)).fetchall())
+        return list(connection.execute(sql("{0} * {0}"), given).fetchall())
     except OutOfRangeException:
-        return list(connection.execute(wide, given | _parameters(*asked[2:], wide)).fetchall())
+        return list(connection.execute(sql("CAST({0} AS HUGEINT) * {0}"), given).fetchall())
 
 
-def _grouped(table: str, fields: Mapping[str, Field], subject: Subject, query: Query, *, product: str) -> str:
-    table, fields = _layered(table, fields)
+def _grouped(table: str, fields: Mapping[str, Field], asked: tuple[Subject, Query], *, product: str) -> str:
+    (subject, query), (table, fields) = asked, _layered(table, fields)
     scaled = "TRY_CAST(floor({} * CAST({} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT)"
     values = {
         "state": _state(fields, subject, query),

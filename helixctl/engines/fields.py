@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from helixctl.core.columns import Expression
 
-_INSTANT = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+INSTANT = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 _TEXTS = ("model", "version", "region", "error")
 
@@ -25,7 +25,7 @@ class Field(NamedTuple):
 def of_instant(name: str) -> str:
     """Return the SQL of whether a text that the cast took has the form of an instant; two forms at a fraction of the cost."""
     usual = " OR ".join(f"{name} LIKE '{form}'" for form in ("____-__-__T__:__:__Z", "____-__-__T__:__:__.___Z"))
-    other = f"regexp_full_match({name}, '{_INSTANT}')"
+    other = f"regexp_full_match({name}, '{INSTANT}')"
     odd = f"{name} LIKE '___________24%' OR contains({name}, ' ') OR {name} LIKE '__________________.%'"
     return f"CASE WHEN {usual} THEN NOT ({odd}) ELSE {other} END"
 

@@ -1,0 +1,111 @@
+"""Native JSON lines as DuckDB's SQL, in one pass: the table of statistics, or an error at the first record not plainly sound.
+
+A value is read as the text that it is in JSON, so that a number in quotes or a fraction of a token is seen for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from helixctl.core.columns import FIELDS
+from helixctl.engines import Query
+from helixctl.engines.fields import INSTANT
+from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
+
+CHOOSING = ("model", "version", "region")
+"""Fields by which a query may choose records here."""
+
+_DAY_US = 86_400_000_000
+_LIMITS_US = tuple((date(year, 1, 1) - date(1970, 1, 1)).days * _DAY_US for year in (YEARS[0], YEARS[-1] + 1))
+_MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
+_MOST = {
+    "latency_ms": MAX_WHOLE,
+    "input_tokens": MAX_WHOLE,
+    "output_tokens": MAX_WHOLE,
+    "cost": MAX_COST_USD,
+    "confidence": 1,
+}
+_FORMS = {
+    "____-__-__T__:__:__.___Z": (" ", ".."),
+    "____-__-__T__:__:__Z": (" ", ".Z"),
+    "____-__-__T__:__:__.______Z": (" ", ".."),
+}
+"""Usual forms of a time, told at a fraction of the cost of a pattern; and what the cast would take for digits there."""
+
+
+def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str, str, str | None]) -> str:
+    """Return the SQL, which reads $path as $packed, of the records of the texts $model and $version.
+
+    Args:
+        query: its `where` names CHOOSING alone; the texts are $where0 and on.
+        within: `since` and `until` in microseconds.
+        sql: of the square of {}, of the class of `text`, and of the cost by the tokens where none is stated.
+    """
+    square, class_, price = sql
+    is_choosing = bool(query.where) or any(at is not None for at in within)
+    kept = "CASE WHEN is_kept THEN {} END" if is_choosing else "{}"
+    text = "CASE WHEN error LIKE '\"%' OR regexp_full_match(error, '-?[0-9]+') THEN json_extract_string(error, '$') END"
+    scaled = "TRY_CAST(floor({0} * CAST({1} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT) AS {0}"
+    values = (
+        *("us", "region", "failed", "TRY_CAST(ceil(latency_ms) AS BIGINT) AS latency"),
+        f"CASE WHEN failed AND error IS NOT NULL THEN {text} END AS text",
+        *(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in _MEASURES[:2]),
+        *(scaled.format(name, unit) for name, unit in (("cost", 10**9), ("confidence", 10**6))),
+        *([f"{' AND '.join(_choices(query, within))} AS is_kept"] if is_choosing else []),
+    )
+    table = f"(SELECT {', '.join(values)} FROM {_sound(query, within)})"
+    if price:
+        table = f"(SELECT * REPLACE (CASE WHEN cost IS NULL THEN {price} ELSE cost END AS cost) FROM {table})"
+    state = "CASE WHEN is_kept THEN 0 ELSE -1 END" if is_choosing else "0"
+    keys = [kept.format(one) for one in ("region", f"us // {_DAY_US}", f"CASE WHEN text IS NOT NULL THEN {class_} END")]
+    timed = kept.format("CASE WHEN NOT failed THEN latency END")
+    sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in _MEASURES]
+    cells = ", ".join([state, *keys, "count(*)", "max(us)", f"histogram({timed})", *sums])
+    return f"SELECT {cells} FROM {table} GROUP BY ALL"
+
+
+def _sound(query: Query, within: tuple[int | None, int | None]) -> str:
+    """Return the SQL of the records with numbers for texts; reading an unsound one that is not left out is an error."""
+    numbers = ", ".join(f"{name} AS said_{name}, TRY_CAST({name} AS DOUBLE) AS {name}" for name in _MOST)
+    failed = "CASE success WHEN 'true' THEN false WHEN 'false' THEN true END AS failed"
+    table = f"(SELECT ts, {_instant()} AS us, model, version, region, error, {failed}, {numbers} FROM {_texts()})"
+    claims = " AND ".join(_claims(query, within))
+    chosen = [f"WHEN NOT ({' AND '.join(_choices(query, (None, None)))}) THEN true"] if query.where else []
+    return f"{table} WHERE CASE {' '.join(chosen)} WHEN {claims} THEN true ELSE error('not plainly sound') END"
+
+
+def _texts() -> str:
+    types = ", ".join(f"{name}: '{'VARCHAR' if name == 'ts' else 'JSON'}'" for name in FIELDS)
+    texts = ", ".join(name if name == "ts" else f"CAST({name} AS VARCHAR) AS {name}" for name in FIELDS)
+    reading = f"format = 'newline_delimited', columns = {{{types}}}, compression = $packed"
+    return f"(SELECT {texts} FROM read_json($path, {reading}))"
+
+
+def _instant() -> str:
+    """Return the SQL of the microseconds since 1970 of `ts`, NULL where it states none."""
+    us = "epoch_us(TRY_CAST(ts AS TIMESTAMP))"  # ignores an offset, and is fast
+    usual = ""
+    for form, signs in _FORMS.items():
+        odd = " OR ".join(f"contains(ts, '{sign}')" for sign in signs)
+        usual += f"WHEN ts LIKE '{form}' THEN CASE WHEN {odd} THEN NULL ELSE {us} END "
+    other = f"WHEN regexp_full_match(ts, '{INSTANT}') THEN epoch_us(TRY_CAST(ts AS TIMESTAMPTZ))"
+    return f"CASE {usual}{other} END"
+
+
+def _claims(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:
+    chosen = {name for name, _ in query.where}
+    yield from (f"coalesce({name} = ${name}, {name} IS NULL)" for name in CHOOSING[:2] if name not in chosen)
+    yield "failed IS NOT NULL AND (failed OR latency_ms IS NOT NULL)"
+    for name, most in _MOST.items():
+        whole = f" AND {name} = floor({name})" if name.endswith("tokens") else ""
+        yield f"coalesce({name} BETWEEN 0 AND {most}{whole}, said_{name} IS NULL)"
+    absent = "false" if any(at is not None for at in within) else "ts IS NULL"
+    odd = f"us % {_DAY_US} = 0 AND ts LIKE '___________24%'"
+    yield f"CASE WHEN {odd} THEN false ELSE coalesce(us >= {_LIMITS_US[0]} AND us < {_LIMITS_US[1]}, {absent}) END"
+
+
+def _choices(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:
+    for number, (name, _) in enumerate(query.where):
+        yield f"coalesce(json_extract_string({name}, '$') = $where{number}, false)"
+    yield from (f"us {sign} {at}" for sign, at in zip((">=", "<"), within, strict=True) if at is not None)
