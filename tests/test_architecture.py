@@ -49,6 +49,7 @@ THIRD_PARTY = {
     "rich": "cli",
     "tomli_w": "core",
     "semver": "core",
+    "cel_expr_python": "core",
     "duckdb": "engines",
     "ibis": "engines",
     "zstandard": "engines",

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from helixctl.core import against, fields, times
 from helixctl.core import schema as s
-from helixctl.core import times
+from helixctl.core.case import Answer, Case, Check
 from helixctl.core.lifecycle import IN_SERVICE, Status
 from helixctl.core.record import Record
-
-if TYPE_CHECKING:
-    from helixctl.core.settings import Settings
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
-class Case(NamedTuple):
-    """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom."""
-
-    subject: Record
-    current: Record | None
-    at: datetime
-    settings: Settings
-    action: str = ""
-    requester: str = ""
-    region: str | None = None
-
-
-class Answer(NamedTuple):
-    """What a check found: pass, fail, inconclusive, error or not_applicable; why; and what to type."""
-
-    outcome: str
-    message: str
-    fix: str | None = None
-
-
-class Check(NamedTuple):
-    """The kind of a check's parameters, and its function."""
-
-    parameters: s.Kind
-    answer: Callable[[Any, Case], Answer]
 
 
 def _true(value: Any) -> bool:
@@ -66,7 +35,7 @@ def evaluation(wanted: Mapping[str, Any], case: Case) -> Answer:
     metrics = case.subject.metrics
     if metrics is None:
         return Answer("inconclusive", "was never evaluated", fix)
-    stale = _stale(metrics, wanted.get("max_age"), case)
+    stale = case.stale(case.subject, wanted.get("max_age"))
     if stale:
         return Answer("inconclusive", stale, fix)
     verdict, samples = metrics.get("verdict"), metrics.get("samples", 0)
@@ -80,24 +49,6 @@ def evaluation(wanted: Mapping[str, Any], case: Case) -> Answer:
     if wanted.get("proven") and not metrics.get("proven"):
         return Answer("inconclusive", f"the verdict {verdict} is not proven by {samples} samples", fix)
     return Answer("pass", f"{verdict} on {samples} samples at {times.short(metrics['evaluated_at'])}")
-
-
-def _stale(metrics: Mapping[str, Any], max_age: str | None, case: Case) -> str | None:
-    at, newest = metrics.get("evaluated_at"), metrics.get("newest_at")
-    if at is None or metrics.get("serving_digest") != case.subject.serving_digest:
-        return "the last evaluation was of another provider, model id, artifact or configuration"
-    blocked = case.subject.lifecycle.get("last_blocked_at")
-    if blocked and at <= blocked:
-        return f"the last evaluation ({times.short(at)}) is older than the block of {times.short(blocked)}"
-    if at > case.at + CLOCK_TOLERANCE:
-        return f"the last evaluation ({times.short(at)}) lies in the future: the clock was set back"
-    if max_age is None:
-        return None
-    if newest is None:
-        return f"the inferences carry no time, so they cannot be younger than {max_age}"
-    if newest > case.at + CLOCK_TOLERANCE or case.at - newest > times.parse_duration(max_age):
-        return f"the newest inference is of {times.short(newest)}, not within {max_age}"
-    return None
 
 
 def cost(limit: Mapping[str, Any], case: Case) -> Answer:
@@ -160,67 +111,18 @@ def not_in_service(_: bool, case: Case) -> Answer:
     return Answer("fail", f"is {status} and serves traffic", f"helixctl deactivate {case.subject.ref}")
 
 
-def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
-    """Pass where each field of the version file keeps to its bounds; a field that is not there is an error."""
-    told = []
-    for one in wanted:
-        name, value = one["field"], _field(case.subject, one["field"])
-        if value is None:
-            return Answer("error", f"could not be evaluated: {name} is not in the version file", _source(name, case))
-        for word, holds in _BOUNDS.items():
-            if word not in one:
-                continue
-            try:
-                kept = holds(value, one[word])
-            except TypeError:
-                return Answer("error", f"could not be evaluated: {name} has no order with {word} {one[word]}")
-            if not kept:
-                return Answer("fail", f"{name} is {_said(value)}, not {word} {_said(one[word])}")
-            told.append(f"{name} is {_said(value)}, {word} {_said(one[word])}")
-    return Answer("pass", "; ".join(told))
+def _expression(value: Any) -> str:
+    """An expression of CEL, of at most 4096 characters, that gives true or false."""
+    from helixctl.core.expressions import expression
+
+    return expression(value)
 
 
-def _contains(value: Any, wanted: tuple[str, ...]) -> bool:
-    if isinstance(value, Mapping):
-        return all(value.get(name) is True for name in wanted)
-    if not isinstance(value, tuple | list):
-        raise TypeError("no list")
-    return set(wanted) <= set(value)
+def _expr(text: str, case: Case) -> Answer:
+    """Pass where the expression gives true; what it cannot tell denies."""
+    from helixctl.core.expressions import expr
 
-
-_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
-    "min": lambda value, least: bool(value >= least),
-    "max": lambda value, most: bool(value <= most),
-    "equals": lambda value, wanted: bool(value == wanted),
-    "contains": _contains,
-}
-
-
-def _field(record: Record, name: str) -> Any:
-    tables = {"metrics": record.metrics or {}, "lifecycle": record.lifecycle}
-    found: Any = {**record.spec, **tables}
-    for part in name.split(".", 2):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _source(name: str, case: Case) -> str | None:
-    return f"helixctl evaluate {case.subject.ref} --from FILE" if name.startswith("metrics.") else None
-
-
-def _said(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple | list | Mapping) else str(value)
-
-
-def _bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
-    """One table, or an array of tables, with `field` and at least one of min, max, equals, contains."""
-    kind = s.table(
-        {"field": s.text, "min": s.number, "max": s.number, "equals": s.free, "contains": s.list_of(s.text)}, "field"
-    )
-    rows: tuple[Mapping[str, Any], ...] = s.list_of(kind)(value if isinstance(value, list | tuple) else [value])
-    if not rows or not all(_BOUNDS.keys() & set(row) for row in rows):
-        raise ValueError("expected at least one of min, max, equals, contains beside each field")
-    return rows
+    return expr(text, case)
 
 
 CHECKS: dict[str, Check] = {
@@ -245,8 +147,11 @@ CHECKS: dict[str, Check] = {
         ),
         cost,
     ),
-    "check": Check(_bounded, check),
+    "check": Check(fields.bounded, fields.check),
     "eol_headroom": Check(s.duration, eol_headroom),
+    "expr": Check(_expression, _expr),
+    "bump": Check(_true, against.bump),
+    "regression": Check(against.tolerances, against.regression),
     "not_deprecated": Check(_true, not_deprecated),
     "not_blocked": Check(_true, not_blocked),
     "not_in_service": Check(_true, not_in_service),

@@ -162,6 +162,7 @@ class Request(NamedTuple):
     Args:
         expect: a status of the version or the version now active, compared inside the lock.
         overrides: ids of overridable rules to set aside for this request.
+        region: the one place that it is about; None reaches all of them.
     """
 
     act: Act
@@ -170,6 +171,7 @@ class Request(NamedTuple):
     expect: str | None = None
     overrides: tuple[str, ...] = ()
     dry_run: bool = False
+    region: str | None = None
 
     @property
     def ref(self) -> Ref:

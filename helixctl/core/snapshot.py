@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from helixctl.core.checks import Case
+from helixctl.core.case import Case
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
 from helixctl.core.policy import Policy

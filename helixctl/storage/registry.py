@@ -80,7 +80,7 @@ class Store(NamedTuple):
         loaded = []
         for path in tree.policy_paths(self.root):
             try:
-                loaded.append(policy.decode(self.read(path)))
+                loaded.append(policy.decode(self.read(path), path))
             except Invalid as error:
                 raise error.become(BadSettings, path) from None
         return tuple(loaded)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from helixctl import __version__
 from helixctl.core import audit, policy, record, settings
 from helixctl.core.audit import Actor, Change, Effect, Entry
-from helixctl.core.checks import CLOCK_TOLERANCE
+from helixctl.core.case import CLOCK_TOLERANCE
 from helixctl.core.plan import Plan
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from helixctl.core.checks import CHECKS, CLOCK_TOLERANCE, Answer, Case
+from helixctl.core.case import CLOCK_TOLERANCE, Answer, Case
+from helixctl.core.checks import CHECKS
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.errors import Invalid
@@ -41,6 +42,9 @@ def test_there_is_a_table_here_for_every_check() -> None:
         "cost",
         "check",
         "eol_headroom",
+        "expr",
+        "bump",
+        "regression",
         "not_deprecated",
         "not_blocked",
         "not_in_service",

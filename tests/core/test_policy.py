@@ -5,7 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from helixctl.core.checks import CHECKS, Case
+from helixctl.core.case import Case
+from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import Action, Status
 from helixctl.core.policy import BUILT_IN, DEFAULT, Decision, Finding, Match, Policy, decide, decode
 from helixctl.core.record import Record
@@ -282,7 +283,7 @@ BAD = [
     ("", "key 'schema' is missing", None),
     ('name = "p"\nrule = []\n', "key 'schema' is missing", None),
     (HEAD, "key 'rule' is missing", None),
-    (HEAD + "rules = []\n", "key 'rule' is missing", None),
+    (HEAD + "rules = []\n", "unknown key 'rules' (did you mean 'rule'?)", 3),
     (HEAD + "rule = []\nrules = []\n", "unknown key 'rules' (did you mean 'rule'?)", 4),
     (HEAD + "rule = [1]\n", "rule: expected a table, found a whole number", 3),
     (HEAD + "[[rule]]\nid = 'a'\nnot_blocked = true\n", "key 'enforcement' is missing", 3),
@@ -310,7 +311,6 @@ BAD = [
     (HEAD + "[[rule]]\n" + rule("a", more="actions = ['activated']"), "did you mean 'activate'?", 7),
     (HEAD + "[match]\nactions = ['activated']\n[[rule]]\n" + rule("a"), "did you mean 'activate'?", 4),
     (HEAD + "[[rule]\n", "not TOML", 3),
-    (HEAD + "[[freeze]]\n" + "[[rule]]\n" + rule("a"), "unknown key 'freeze'", 3),
 ]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from helixctl.core.checks import Case
+from helixctl.core.case import Case
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot

@@ -1,0 +1,66 @@
+"""What a check is given, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from helixctl.core import times
+from helixctl.core.record import Record
+from helixctl.core.schema import Kind
+
+if TYPE_CHECKING:
+    from helixctl.core.settings import Settings
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+class Case(NamedTuple):
+    """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom.
+
+    `kept` holds what is made once for all rules of a decision.
+    """
+
+    subject: Record
+    current: Record | None
+    at: datetime
+    settings: Settings
+    action: str = ""
+    requester: str = ""
+    region: str | None = None
+    kept: dict[str, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
+
+    def stale(self, record: Record, max_age: str | None = None) -> str | None:
+        """Return why the last evaluation of a version does not count now, or None where it does."""
+        metrics = record.metrics or {}
+        at, newest = metrics.get("evaluated_at"), metrics.get("newest_at")
+        if at is None or metrics.get("serving_digest") != record.serving_digest:
+            return "the last evaluation was of another provider, model id, artifact or configuration"
+        blocked = record.lifecycle.get("last_blocked_at")
+        if blocked and at <= blocked:
+            return f"the last evaluation ({times.short(at)}) is older than the block of {times.short(blocked)}"
+        if at > self.at + CLOCK_TOLERANCE:
+            return f"the last evaluation ({times.short(at)}) lies in the future: the clock was set back"
+        if max_age is None:
+            return None
+        if newest is None:
+            return f"the inferences carry no time, so they cannot be younger than {max_age}"
+        if newest > self.at + CLOCK_TOLERANCE or self.at - newest > times.parse_duration(max_age):
+            return f"the newest inference is of {times.short(newest)}, not within {max_age}"
+        return None
+
+
+class Answer(NamedTuple):
+    """What a check found: pass, fail, inconclusive, error or not_applicable; why; and what to type."""
+
+    outcome: str
+    message: str
+    fix: str | None = None
+
+
+class Check(NamedTuple):
+    """The kind of a check's parameters, and its function."""
+
+    parameters: Kind
+    answer: Callable[[Any, Case], Answer]

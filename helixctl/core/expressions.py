@@ -1,0 +1,217 @@
+"""Rules as expressions of CEL: what they may say, what they are given, what they answer. CEL is loaded to run one only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from helixctl.core import schema as s
+from helixctl.core import times
+from helixctl.core.case import Answer, Case
+from helixctl.core.fields import field, is_fixed, names, refuse_unknown, said, tables
+from helixctl.errors import Invalid
+
+if TYPE_CHECKING:
+    from cel_expr_python.cel import Activation, Env, Expression
+
+MAX_LENGTH, MAX_MATCHES = 4096, 4
+MAX_WEIGHT, VALUE_WEIGHT = 131_072, 64
+"""How much an expression may be given: characters, and for each value so much besides."""
+VARIABLES = ("model", "current", "action", "region", "actor", "now")
+_QUOTED = (
+    r"""'''.*?'''|\"\"\".*?\"\"\"|[rR][bB]?'[^'\n]*'|[rR][bB]?"[^"\n]*"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
+)
+_ASIDE = re.compile(rf"//[^\n]*|{_QUOTED}|`[^`\n]*`|.", re.DOTALL)
+_TOKEN = re.compile(r"([A-Za-z_]\w*)\s*\(|.", re.DOTALL | re.ASCII)
+_PATH = re.compile(r"(?<![\w.])(model|current)((?:\s*\.\s*[A-Za-z_]\w*)+)(\s*\()?", re.ASCII)
+_INSTEAD = {"+": "subtract, or add outside of it", "matches": "use startsWith, endsWith or contains"}
+_LOOPS = frozenset({"all", "exists", "exists_one", "filter"})
+_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
+_MISSING = re.compile(r'Key not found in map : "(.*)"')
+
+
+def expression(value: Any) -> str:
+    """An expression of CEL, of at most 4096 characters, that gives true or false."""
+    text = s.name(value)
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"longer than {MAX_LENGTH} characters")
+    _refuse_growth(_bare(text))
+    for _, name in _paths(text):
+        refuse_unknown(name)
+    return text
+
+
+def _bare(text: str) -> str:
+    """Return an expression without what its quotes hold, and without comments."""
+    return _ASIDE.sub(lambda found: found[0] if len(found[0]) == 1 else " " if found[0][0] == "/" else "''", text)
+
+
+def _refuse_growth(bare: str) -> None:
+    """Refuse what could multiply work or memory: map, many matches, and within a loop another one, `+`, or matches."""
+    inside: list[str] = []
+    calls = 0
+    for found in _TOKEN.finditer(bare):
+        word, token = found[1] or "", found[1] or found[0]
+        calls += word == "matches"
+        if word == "map":
+            raise ValueError("map() is not to be had: it could grow without bound; use all, exists or filter")
+        if calls > MAX_MATCHES:
+            raise ValueError(f"more than {MAX_MATCHES} calls of matches(); use check = {{ field, matches }}")
+        loop = next((name for name in inside if name in _LOOPS), None)
+        if loop and (word in _LOOPS or token in ("+", "matches")):
+            raise ValueError(
+                f"{token} stands inside {loop}(), where it could multiply; {_INSTEAD.get(token, 'use `in`')}"
+            )
+        if found[0].endswith("("):
+            inside.append(word)
+        elif token == ")" and inside:
+            inside.pop()
+
+
+def _paths(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each field that an expression names: the variable, and the field's dotted name."""
+    for variable, path, call in _PATH.findall(_bare(text)):
+        parts = re.findall(r"\w+", path)[: -1 if call else None]
+        if parts:
+            yield variable, ".".join(parts)
+
+
+def is_installed() -> bool:
+    """Tell whether CEL is there, without loading it."""
+    from importlib.util import find_spec
+
+    return find_spec("cel_expr_python") is not None
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Env:
+    from cel_expr_python import cel
+
+    kinds = dict.fromkeys(VARIABLES, cel.Type.STRING)
+    return cel.NewEnv(variables={**kinds, "model": cel.Type.DYN, "current": cel.Type.DYN, "now": cel.Type.TIMESTAMP})
+
+
+@lru_cache(maxsize=512)
+def compiled(text: str, key: str = "expr") -> Expression:
+    """Return an expression, compiled.
+
+    Raises:
+        Invalid: it does not compile, or gives something else than true or false.
+    """
+    from cel_expr_python import cel
+
+    try:
+        found = _environment().compile(text)
+    except (RuntimeError, MemoryError) as error:
+        placed = _ERROR.search(str(error))
+        fact = f"{placed[3]} (line {placed[1]}, column {placed[2]})" if placed else str(error).splitlines()[0]
+        hint = f"variables: {', '.join(VARIABLES)}; see docs/policy.md"
+        raise Invalid(f"{key} does not compile: {fact}", key=key, hint=hint) from None
+    if found.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
+        kind = found.return_type().name()
+        raise Invalid(f"{key} gives {kind}, not true or false", key=key, hint="compare it with something")
+    return found
+
+
+def holds(text: str, case: Case, key: str = "expr") -> bool | str:
+    """Return what an expression gives in a case, or why that cannot be told."""
+    from cel_expr_python import cel
+
+    program = compiled(text, key)
+    try:
+        value = program.eval(_activation(case))
+    except (RuntimeError, MemoryError, ValueError) as error:
+        return str(error).splitlines()[0] or "out of memory"
+    if value.type() == cel.Type.BOOL:
+        return bool(value.value())
+    if value.type() != cel.Type.ERROR:
+        return f"gives {value.type().name()}, not true or false"
+    fact = str(value.value()).partition(": ")[2]
+    missing = _MISSING.search(fact)
+    return _missing(missing[1], text, case) if missing else fact
+
+
+def _missing(key: str, text: str, case: Case) -> str:
+    """Name the field that an expression missed, by its whole name where it is told by the text."""
+    for variable, name in _paths(text):
+        record = case.subject if variable == "model" else case.current
+        if key in name.split(".") and (record is None or field(record, name) is None):
+            if record is None:
+                return f"{variable}.{name}: no version is active"
+            near = "" if is_fixed(name) else s.did_you_mean(name, names(record))
+            return f"{name} is not in the version file of {record.ref}{near}"
+    return f"there is no {key!a}{s.did_you_mean(key, {name.rpartition('.')[2] for name in names(case.subject)})}"
+
+
+def _activation(case: Case) -> Activation:
+    """Return what expressions are given, made once for a decision.
+
+    Raises:
+        ValueError: it is more than they may be given.
+    """
+    if "activation" not in case.kept:
+        given = {"model": _given(tables(case.subject)), "current": _given(tables(case.current))}
+        if sum(map(_weight, given.values())) > MAX_WEIGHT:
+            raise ValueError("the version files hold more than an expression may be given")
+        told = {"action": str(case.action), "region": case.region or "", "actor": case.requester, "now": case.at}
+        case.kept["activation"] = _environment().Activation({**given, **told})
+    found: Activation = case.kept["activation"]
+    return found
+
+
+def _given(value: Any) -> Any:
+    """Return a value as CEL takes it: numbers as double, times as RFC 3339."""
+    match value:
+        case bool():
+            return value
+        case int() | Decimal():
+            return float(value)
+        case date():
+            return times.short(times.instant(value))
+        case Mapping():
+            return {key: _given(one) for key, one in value.items()}
+        case tuple() | list():
+            return [_given(one) for one in value]
+    return str(value)
+
+
+def _weight(value: Any) -> int:
+    match value:
+        case Mapping():
+            return sum(VALUE_WEIGHT + len(key) + _weight(one) for key, one in value.items())
+        case list():
+            return sum(VALUE_WEIGHT + _weight(one) for one in value)
+    return len(value) if isinstance(value, str) else 0
+
+
+def expr(text: str, case: Case) -> Answer:
+    """Pass where the expression gives true; what it cannot tell denies."""
+    found = holds(text, case)
+    if isinstance(found, str):
+        return Answer("error", f"could not be evaluated: {found}")
+    values = "; ".join(f"{name} is {value}" for name, value in seen(text, case).items())
+    fact = f"{' '.join(text.split())[:200]} is {'true' if found else 'false'}{f' ({values})' if values else ''}"
+    return Answer("pass" if found else "fail", fact)
+
+
+def applies(text: str, case: Case) -> Answer | None:
+    """Return what a rule answers whose `when` gives false, or cannot be told; None where it applies."""
+    found = holds(text, case, "when")
+    if isinstance(found, str):
+        return Answer("error", f"could not be evaluated: when: {found}")
+    return None if found else Answer("not_applicable", f"when {' '.join(text.split())[:200]} is false")
+
+
+def seen(text: str, case: Case) -> dict[str, str]:
+    """Return the values that an expression looks at, by the name that it uses."""
+    found = {}
+    for variable, name in _paths(text):
+        record = case.subject if variable == "model" else case.current
+        value = field(record, name) if record else None
+        if value is not None and not isinstance(value, Mapping):
+            found[f"{variable}.{name}"] = said(name, value)
+    return found

@@ -1,0 +1,222 @@
+"""The check of fields of a version file: their bounds, and what a field may be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Any
+
+from helixctl.core import schema as s
+from helixctl.core import times
+from helixctl.core.case import Answer, Case
+from helixctl.core.record import FILE, SPECIFICATION, Record
+
+MAX_PATTERN, MAX_SHOWN = 200, 100
+
+
+def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
+    """Pass where each field of the version file keeps to its bounds; one that is not there is an error, unless `required` says else."""
+    told: dict[str, list[str]] = {"error": [], "fail": [], "pass": []}
+    fixes = []
+    for one in wanted:
+        for outcome, message in _judged(one, case):
+            told[outcome].append(message)
+            if outcome != "pass":
+                fixes.append(_fix(one, case))
+    worst = next((outcome for outcome, messages in told.items() if messages), "not_applicable")
+    messages = told["error"] + told["fail"] if fixes else told["pass"]
+    return Answer(worst, "; ".join(messages) or "no such field is stated", next(filter(None, fixes), None))
+
+
+def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
+    name, value = wanted["field"], field(case.subject, wanted["field"])
+    if value in (None, ""):
+        if "required" not in wanted:
+            near = "" if is_fixed(name) else s.did_you_mean(name, names(case.subject))
+            yield "error", f"could not be evaluated: {name} is not in the version file{near}"
+        elif wanted["required"]:
+            yield "fail", f"{name} is required and not in the version file"
+        return
+    if wanted.get("required"):
+        yield "pass", f"{name} is stated"
+    for word in BOUNDS.keys() & wanted.keys():
+        limit = f"{word} {said(name, wanted[word])}"
+        try:
+            kept = BOUNDS[word](_dated(value), _dated(wanted[word]))
+        except TypeError:
+            yield "error", f"could not be evaluated: {name} ({_kind(value)}) cannot be held to {limit}"
+            continue
+        told = f"{name} is {said(name, value)}, {limit}"
+        yield ("pass", told) if kept else ("fail", f"{told}{_beyond(word, value, wanted[word])}")
+
+
+def _beyond(word: str, value: Any, limit: Any) -> str:
+    if word not in ("min", "max") or isinstance(value, date):
+        return ""
+    return f" ({'under' if word == 'min' else 'over'} by {abs(value - limit).normalize():f})"
+
+
+def _dated(value: Any) -> Any:
+    return times.instant(value) if isinstance(value, date) else value
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "true or false", str: "a text", tuple: "an array", dict: "a table"}
+    return kinds.get(type(value), "a date" if isinstance(value, date) else "a number")
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, bool | str | tuple | list | Mapping):
+        raise TypeError("has no order with a number")
+    return value
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    """Return the elements of an array, or the one value."""
+    if isinstance(value, Mapping):
+        raise TypeError("is a table")
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def _contains(value: Any, wanted: tuple[str, ...]) -> bool:
+    if isinstance(value, Mapping):
+        return all(value.get(name) is True for name in wanted)
+    if not isinstance(value, tuple | list):
+        raise TypeError("no array")
+    return set(wanted) <= set(value)
+
+
+def _matches(value: Any, pattern: str) -> bool:
+    if not all(isinstance(one, str) for one in _each(value)):
+        raise TypeError("no text")
+    return all(fnmatchcase(one, pattern) for one in _each(value))
+
+
+BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
+    "min": lambda value, least: bool(_ordered(value) >= least),
+    "max": lambda value, most: bool(_ordered(value) <= most),
+    "equals": _same,
+    "in": lambda value, wanted: all(any(_same(one, other) for other in wanted) for one in _each(value)),
+    "contains": _contains,
+    "matches": _matches,
+}
+"""What a field can be held to, by the key that says so; of an array, `in` and `matches` ask for each element."""
+
+
+def field(record: Record, name: str) -> Any:
+    """Return the value of a dotted field of a version file, or None; what follows a free table is one key of it."""
+    found: Any = tables(record)
+    for part in name.split(".", 2):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def tables(record: Record | None) -> dict[str, Any]:
+    """Return the tables of a version file, as an expression sees them too; none where there is no version."""
+    if record is None:
+        return {}
+    return {**record.spec, "lifecycle": record.lifecycle, **({"metrics": record.metrics} if record.metrics else {})}
+
+
+def names(record: Record) -> list[str]:
+    """Return the dotted names of all fields that a version file states."""
+    return [*_names(tables(record), "")]
+
+
+def _names(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in table.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{prefix}{key}.")
+
+
+def is_fixed(name: str) -> bool:
+    """Tell whether a dotted name is one that the schema of version files spells out."""
+    kind: Any = FILE
+    for part in name.split("."):
+        kind = kind.get(part) if isinstance(kind, Mapping) else None
+    return kind is not None
+
+
+def refuse_unknown(name: str) -> str:
+    """Return the name of a field that a version file can have.
+
+    Raises:
+        ValueError: it can have none so called.
+    """
+    kind: Any = FILE
+    for part in name.split("."):
+        if not isinstance(kind, Mapping):
+            return name
+        kind = kind.get(part)
+        if kind is None:
+            raise ValueError(f"no field {name!a}{s.did_you_mean(name, _names(FILE, ''))}")
+    return name
+
+
+def said(name: str, value: Any) -> str:
+    """Return a value as a message shows it; never one of `[configuration]`, which may be anything."""
+    if name.partition(".")[0] == "configuration":
+        return "as stated"
+    if isinstance(value, Mapping):
+        value = [key for key, one in value.items() if one is not False]
+    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _fix(wanted: Mapping[str, Any], case: Case) -> str | None:
+    name, ref = wanted["field"], case.subject.ref
+    table = name.partition(".")[0]
+    if table == "metrics":
+        return f"helixctl evaluate {ref} --from FILE"
+    if table not in SPECIFICATION or name in ("schema", "model", "version"):
+        return None
+    if table == name == "capabilities" and "contains" in wanted:
+        return f"helixctl update {ref} --set capabilities.{wanted['contains'][0]}=true"
+    return f"helixctl update {ref} --set {name}=VALUE"
+
+
+def _name(value: Any) -> str:
+    """The dotted name of a field that a version file can have."""
+    return refuse_unknown(s.name(value))
+
+
+def _limit(value: Any) -> Any:
+    """A number, or a date."""
+    return s.day(value) if isinstance(value, date) else s.number(value)
+
+
+def _pattern(value: Any) -> str:
+    """A pattern of at most 200 characters, in which * stands for any text, ? for one character, [ab] for a choice."""
+    if len(s.name(value)) > MAX_PATTERN:
+        raise ValueError(f"longer than {MAX_PATTERN} characters")
+    return str(value)
+
+
+_ROW = s.table(
+    {
+        "field": _name,
+        "min": _limit,
+        "max": _limit,
+        "equals": s.free,
+        "in": s.list_of(s.free),
+        "contains": s.list_of(s.text),
+        "matches": _pattern,
+        "required": s.boolean,
+    },
+    "field",
+)
+
+
+def bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """One table, or an array of tables, with `field` and at least one of min, max, equals, in, contains, matches, required."""
+    rows: tuple[Mapping[str, Any], ...] = s.list_of(_ROW)(value if isinstance(value, list | tuple) else [value])
+    asked = (*BOUNDS, "required")
+    if not rows or not all(set(asked) & set(row) for row in rows):
+        raise ValueError(f"expected at least one of {', '.join(asked)} beside each field")
+    return rows
