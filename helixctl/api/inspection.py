@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.integrity import holders
 from helixctl.core.lifecycle import Status
 from helixctl.core.record import Record, order_of
-from helixctl.errors import Damaged, HelixError, NotFound, Usage
+from helixctl.errors import Damaged, HelixError, NotFound, NothingToRestore, Usage
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
     from helixctl.core.names import Ref
+    from helixctl.core.snapshot import Snapshot
     from helixctl.core.timeline import Timeline
     from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
@@ -84,8 +85,9 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
         NotFound: the one model has no version.
     """
     with store.reading() as still, _log_of(still) as book:
+        rules = still.settings(), ()
         names = [model] if model else still.models()
-        found = tuple(_status(still, name, at, book) for name in _told(store, names))
+        found = tuple(_status(still.root, still.snapshot(name, at, book, rules)) for name in _told(store, names))
     if model and not found[0].counts and not found[0].broken:
         raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
     return found
@@ -155,30 +157,23 @@ def _log_of(store: Store) -> Iterator[Ledger | None]:
         yield book
 
 
-def _status(store: Store, model: str, at: datetime, book: Ledger | None) -> ModelStatus:
-    loaded = list(store.records(model))
-    records = sorted((one for one in loaded if isinstance(one, Record)), key=order_of)
-    troubles = holders((model, one.version, one.status) for one in records)
-    broken = (
-        *(one for one in loaded if isinstance(one, HelixError)),
-        *(Damaged(one.message, path=one.path, hint="deactivate all but one") for one in troubles),
-    )
+def _status(root: str, now: Snapshot) -> ModelStatus:
+    records = sorted(now.records.values(), key=order_of)
+    troubles = holders((now.model, one.version, one.status) for one in records)
+    broken = (*now.damaged, *(Damaged(one.message, path=one.path, hint="deactivate all but one") for one in troubles))
     previous = None
-    if not broken:
-        try:
-            previous = store.snapshot(model, at, book).restorable().version
-        except HelixError:
-            previous = None
+    with suppress(NothingToRestore):
+        previous = None if broken else now.restorable().version
     active = next((one for one in records if one.status is Status.ACTIVE), None)
     return ModelStatus(
-        model,
+        now.model,
         active.version if active else None,
         next((one.version for one in records if one.status is Status.CANARY), None),
         previous,
         {str(status): n for status in Status if (n := sum(one.status is status for one in records))},
         tuple(one.version for one in records if one.blocked),
-        tuple(_endings(records, at, max(store.settings().eol_warning_days, default=30))),
-        (inferences.rolling(store.root, active.ref) or {}).get("summary") if active else None,
+        tuple(_endings(records, now.at, max(now.settings.eol_warning_days, default=30))),
+        (inferences.rolling(root, active.ref) or {}).get("summary") if active else None,
         broken,
     )
 

@@ -66,7 +66,7 @@ def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
 
 
 def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settings) -> Swept:
-    records, fallbacks, broken = _records(store, as_of)
+    records, fallbacks, broken = _records(store, as_of, settings)
     marks = _marks(store)
     results, warned = [], []
     for record in records:
@@ -87,7 +87,7 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
     return Swept(as_of, request.dry_run, tuple(results), tuple(warned), tuple(broken))
 
 
-def _records(store: Store, at: datetime) -> tuple[list[Record], set[Ref], list[HelixError]]:
+def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Record], set[Ref], list[HelixError]]:
     """Return all versions of the models that can be read, what a rollback would restore of each, and the troubles."""
     found: list[Record] = []
     fallbacks: set[Ref] = set()
@@ -96,14 +96,13 @@ def _records(store: Store, at: datetime) -> tuple[list[Record], set[Ref], list[H
         models = still.models()
         for done, model in enumerate(models):
             store.tell(done, len(models))
-            loaded = list(still.records(model))
-            troubles = [one for one in loaded if isinstance(one, HelixError)]
-            broken += troubles
-            if troubles:
+            now = still.snapshot(model, at, rules=(settings, ()))
+            broken += now.damaged
+            if now.damaged:
                 continue
-            found += [one for one in loaded if isinstance(one, Record)]
+            found += now.records.values()
             with suppress(NothingToRestore):
-                fallbacks.add(still.snapshot(model, at).restorable().ref)
+                fallbacks.add(now.restorable().ref)
     return found, fallbacks, broken
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from threading import get_ident
 from typing import BinaryIO
 
 from helixctl.errors import NotFound, StorageRefused, TornAppend
@@ -130,7 +131,7 @@ def append(path: str, data: bytes) -> None:
 def replace(path: str, data: bytes) -> None:
     """Put derived data in place whole: a reader sees the old or the new file; not synced."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{path}.{os.getpid()}.{get_ident()}"
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | PLAIN, 0o644)
         try:

@@ -196,6 +196,7 @@ def _likely(root: str, wanted: audit.Filter) -> Iterator[Line]:
         BrokenLog: a line does not begin and end as an entry does.
     """
     needles = [f'"{key}":{json.dumps(name)}'.encode() for key, name in wanted.named.items()]
+    actions = [f'"action":{json.dumps(name)}'.encode() for name in wanted.actions]
     low, high = wanted.bounds
     is_timed = bool(low) or high != b"~"
     paths = ledger.paths(root)
@@ -206,7 +207,8 @@ def _likely(root: str, wanted: audit.Filter) -> Iterator[Line]:
         found = _KEY.match(raw)
         if not found or not raw.endswith(b'"}'):
             raise broken(path, number, raw)
-        if (not is_timed or low <= found[2] < high) and all(needle in raw for needle in needles):
+        is_likely = all(needle in raw for needle in needles) and (not actions or any(one in raw for one in actions))
+        if is_likely and (not is_timed or low <= found[2] < high):
             yield path, number, raw
 
 

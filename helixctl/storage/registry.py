@@ -144,39 +144,39 @@ class Store(NamedTuple):
 
     def records(self, model: str) -> Iterator[Record | HelixError]:
         """Yield each version of a model, or why it cannot be read; by file name."""
-        try:
-            tree.valid_model(model, f"models/{model}")
-            names = tree.versions(self.root, model, self.overlay)
-        except HelixError as error:
-            yield error
-            return
-        for version in names:
-            try:
-                yield self.record(Ref(model, version))
-            except HelixError as error:
-                yield error
+        from helixctl.storage import records
 
-    def snapshot(self, model: str, at: datetime, book: Ledger | None = None) -> Snapshot:
+        return (one.record for one in records.found(self, model))
+
+    def snapshot(
+        self,
+        model: str,
+        at: datetime,
+        book: Ledger | None = None,
+        rules: tuple[Settings, tuple[Policy, ...]] | None = None,
+    ) -> Snapshot:
         """Return a model as it lies on disk; with the ledger, what differs from the log is found too.
 
+        Args:
+            rules: the settings and policies, where they were read before.
+
         Raises:
-            BadSettings, StorageRefused: the settings or a policy does not load, or a file cannot be read.
+            BadSettings: the settings or a policy does not load.
         """
-        from hashlib import sha256
-
         from helixctl.core.snapshot import Snapshot
+        from helixctl.storage import records
 
-        records, digests, damaged = {}, {}, []
-        for name in tree.versions(self.root, model, self.overlay) if model else ():
-            raw = self.read(tree.path_of(Ref(model, name)))
-            digests[name] = sha256(raw).hexdigest()
-            try:
-                records[name] = self.decoded(Ref(model, name), raw)
-            except Damaged as error:
-                damaged.append(error)
+        sound, digests, damaged = {}, {}, []
+        for name, digest, found in records.found(self, model) if model else ():
+            if digest is not None:
+                digests[name] = digest
+            if isinstance(found, HelixError):
+                damaged.append(found)
+            else:
+                sound[name] = found
         near = None if digests or not model else tree.near_name(self.root, model)
-        now = Snapshot(model, at, self.settings(), self.policies(), records, digests=digests, near=near)
-        now = now._replace(damaged=tuple(damaged))
+        settings, policies = rules or (self.settings(), self.policies())
+        now = Snapshot(model, at, settings, policies, sound, digests=digests, near=near, damaged=tuple(damaged))
         return now if book is None else self._compared(now, book)
 
     def compared_snapshot(self, model: str, at: datetime) -> Snapshot:

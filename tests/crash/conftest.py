@@ -7,6 +7,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.crash.faults")
 
+from helixctl.storage import records  # noqa: E402
 from tests.crash.faults import Scenario, beneath, no_fault, scenario  # noqa: E402
 
 
@@ -15,6 +16,13 @@ def unsynced() -> Iterator[None]:
     """Spare the disk: what is tested here dies with a process, not with the power."""
     with beneath(no_fault):
         yield
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is decoded of every model, so that each crash meets rows, and writes of rows."""
+    monkeypatch.setattr(records, "FEWEST", 1)
+    monkeypatch.setattr(records, "SETTLED_NS", -(10**18))
 
 
 @pytest.fixture

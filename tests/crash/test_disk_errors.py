@@ -46,6 +46,7 @@ def test_a_disk_that_fails_once_or_for_ever_is_answered_with_8_or_the_change(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "for-ever"])
 @pytest.mark.parametrize("code", CODES, ids=lambda code: errno.errorcode[code])
 @pytest.mark.parametrize("name", COMMANDS)

@@ -19,6 +19,7 @@ from tests.crash.faults import (
 
 Made = Callable[[str], Scenario]
 Note = Callable[[str, object], None]
+pytestmark = pytest.mark.usefixtures("kept")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -17,6 +17,7 @@ from tests.crash.faults import Scenario, copy, goes_on, helix, readers_see_one_s
 
 Made = Callable[[str], Scenario]
 Note = Callable[[str, object], None]
+pytestmark = pytest.mark.usefixtures("kept")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helixctl.core.lifecycle import Status
+from helixctl.core.packed import pack, unpack
 from helixctl.core.record import (
     Record,
     canonical_digest,
@@ -132,6 +133,7 @@ def test_a_record_encodes_to_a_file_that_decodes_to_it_and_encodes_to_the_same_b
     raw = encode(record)
     again = decode(raw)
     assert (again.spec, again.lifecycle, again.metrics) == (record.spec, normal(state[0]), normal(state[1]))
+    assert unpack(pack(again)) == again
     written = encode(again)
     assert encode(decode(written)) == written
     assert (again.specification_digest, again.state_digest) == (

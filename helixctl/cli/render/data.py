@@ -72,18 +72,22 @@ class Archival(NamedTuple):
 def plain(value: Any) -> Any:
     """Return a value as JSON knows it: money as a number, times as RFC 3339."""
     match value:
+        case StrEnum():
+            return str(value)
+        case str() | int() | None:
+            return value
+        case dict():
+            return {str(key): plain(element) for key, element in value.items()}
+        case list() | tuple() | frozenset():
+            return [plain(element) for element in value]
         case Decimal():
             return float(value)
         case datetime():
             return short(value)
         case date():
             return value.isoformat()
-        case StrEnum():
-            return str(value)
         case Mapping():
-            return {str(key): plain(element) for key, element in value.items()}
-        case list() | tuple() | frozenset():
-            return [plain(element) for element in value]
+            return plain(dict(value))
     return value
 
 
@@ -92,7 +96,7 @@ def version(record: Record) -> dict[str, Any]:
     spec = {key: value for key, value in record.spec.items() if key not in ("schema", "model", "version")}
     tables = {"lifecycle": record.lifecycle, **({"metrics": record.metrics} if record.metrics else {})}
     head = {"model": record.ref.model, "version": record.version, "status": record.status}
-    return dict(plain({**head, **spec, **tables, "effective_end_of_life": record.end_of_life}))
+    return {**head, **spec, **tables, "effective_end_of_life": record.end_of_life}
 
 
 def _result(result: Result) -> dict[str, Any]:

@@ -50,6 +50,8 @@ PLAIN = Screen()
 
 def safe(text: str) -> str:
     """Return text with control, direction and invisible characters spelt out, so that none reaches a terminal."""
+    if text.isascii() and text.isprintable():
+        return text
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
