@@ -17,7 +17,7 @@ _helixctl() {
     esac
   done
   case "$command" in
-    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status history audit verify reconcile" ;;
+    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status diff history audit verify reconcile" ;;
       audit) words="log export verify report checkpoint archive restore-archive" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
@@ -41,6 +41,7 @@ _helixctl() {
     "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "diff") options="--help -h --exit-code -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=2 ;;
     "history") options="--help -h --at --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "audit export") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
@@ -122,6 +123,9 @@ _helixctl() {
     "status -o") words="text json" ;;
     "status --output") words="text json" ;;
     "status --color") words="auto always never" ;;
+    "diff -o") words="text json ndjson csv" ;;
+    "diff --output") words="text json ndjson csv" ;;
+    "diff --color") words="auto always never" ;;
     "history -o") words="text json ndjson csv" ;;
     "history --output") words="text json ndjson csv" ;;
     "history --color") words="auto always never" ;;
@@ -236,6 +240,9 @@ _helixctl() {
     "status -o") words="text json" ;;
     "status --output") words="text json" ;;
     "status --color") words="auto always never" ;;
+    "diff -o") words="text json ndjson csv" ;;
+    "diff --output") words="text json ndjson csv" ;;
+    "diff --color") words="auto always never" ;;
     "history -o") words="text json ndjson csv" ;;
     "history --output") words="text json ndjson csv" ;;
     "history --color") words="auto always never" ;;

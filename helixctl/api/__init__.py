@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
-from helixctl.api.terms import Terms
+from helixctl.api.terms import Terms, sane_reason
 from helixctl.core.names import Ref, one_of, parse_ref, parse_version
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import registry, tree
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
     from helixctl.core.audit import Actor, Filter
+    from helixctl.core.difference import Difference
     from helixctl.core.integrity import Verification
     from helixctl.core.policy import Decision
     from helixctl.core.record import Record
@@ -92,7 +93,7 @@ class Registry(NamedTuple):
         return ask.Request(
             act,
             terms.get("actor") or self.who(),
-            _sane_reason(terms.get("reason")),
+            sane_reason(terms.get("reason")),
             terms.get("expect"),
             tuple(terms.get("overrides", ())),
             terms.get("dry_run", False),
@@ -303,6 +304,12 @@ class Registry(NamedTuple):
         """
         return self.store.resolved(parse_ref(ref))
 
+    def diff(self, one: str, other: str) -> Difference:
+        """Return how the other version differs from the one: specification, lifecycle and metrics."""
+        from helixctl.core.difference import between
+
+        return between(self.show(one), self.show(other))
+
     def rolling(self, ref: Ref) -> Mapping[str, Any] | None:
         """Return the rolling metrics of recorded inferences as last refreshed, or None."""
         from helixctl.storage.inferences import summary
@@ -385,11 +392,3 @@ def _model(text: str) -> Ref:
     if ref.version is not None:
         raise Usage(f"{text} names a version, where a model is wanted", hint=f"write {ref.model}")
     return ref
-
-
-def _sane_reason(reason: str | None) -> str | None:
-    from helixctl.core import record
-
-    if reason is not None and len(reason) > record.MAX_REASON:
-        raise Invalid(f"a reason of {len(reason)} characters, at most {record.MAX_REASON}", hint="shorten it")
-    return (reason or "").strip() or None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
+from helixctl.errors import Invalid
+
 if TYPE_CHECKING:
     from helixctl.core.audit import Actor
 
@@ -20,3 +22,16 @@ class Terms(TypedDict, total=False):
     overrides: tuple[str, ...]
     dry_run: bool
     actor: Actor
+
+
+def sane_reason(reason: str | None) -> str | None:
+    """Return a reason without space around it, None where nothing is left.
+
+    Raises:
+        Invalid: it is too long for the log.
+    """
+    from helixctl.core.record import MAX_REASON
+
+    if reason is not None and len(reason) > MAX_REASON:
+        raise Invalid(f"a reason of {len(reason)} characters, at most {MAX_REASON}", hint="shorten it")
+    return (reason or "").strip() or None

@@ -73,6 +73,9 @@ COMMANDS: dict[str, Entry] = {
     "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
     "show": Entry("show", "inspect", "Show one version."),
     "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
+    "diff": Entry(
+        "diff", "inspect", "Show how one version differs from another.", formats=("text", "json", "ndjson", "csv")
+    ),
     "history": Entry(
         "history", "inspect", "Tell what happened to a model or a version.", formats=("text", "json", "ndjson", "csv")
     ),

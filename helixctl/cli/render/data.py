@@ -344,6 +344,12 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "tuple": _statuses,
     "Then": lambda value: {**_statuses(value.models), "at": value.at},
     "Entries": lambda value: {"kind": "entries", "entries": list(value.entries)},
+    "Difference": lambda value: {
+        "kind": "diff",
+        "from": str(value.one),
+        "to": str(value.other),
+        "changes": [{"key": one.key, "from": one.before, "to": one.after} for one in value.deltas],
+    },
     "Swept": _swept,
     "Created": _created,
     "Verification": _verification,
@@ -361,35 +367,33 @@ def is_committed(payload: Mapping[str, Any]) -> bool:
 
 def exit_code(value: Any) -> int:
     """Return the exit code that a result deserves."""
-    match type(value).__name__:
-        case "Decision":
-            return _decided(value)
-        case "Result":
-            return _decided(value.decision) if value.decision else 0
-        case "Report":
-            return {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0)
-        case "Compared":
-            return {"worse": 3, "undecided": 7}.get(value.comparison.verdict, 0)
-        case "Rechecks" | "Listing":
-            return 0 if value.is_sound else 6
-        case "Created":
-            return max((_decided(one.decision) for one in value.results if one.decision), default=0)
-        case "Swept":
-            return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
-        case "Reported":
-            return exit_code(value.integrity)
-        case "Archival":
-            return 10 if value.is_check and value.segments else 0
-        case "Verification":
-            return {"ok": 0, "denied": 3}.get(value.outcome, 6)
-        case "tuple":
-            return 6 if any(one.broken for one in value) else 0
-        case "Then":
-            return exit_code(value.models)
-    return 0
+    return _CODES.get(type(value).__name__, lambda _: 0)(value)
 
 
 def _decided(decision: Decision) -> int:
     if decision.allowed:
         return 0
     return 7 if decision.is_inconclusive else 3
+
+
+def _swept_code(value: Any) -> int:
+    return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
+
+
+_CODES: dict[str, Callable[[Any], int]] = {
+    "Decision": _decided,
+    "Result": lambda value: _decided(value.decision) if value.decision else 0,
+    "Report": lambda value: {"failed": 3, "inconclusive": 7}.get(value.evaluation.verdict, 0),
+    "Compared": lambda value: {"worse": 3, "undecided": 7}.get(value.comparison.verdict, 0),
+    "Rechecks": lambda value: 0 if value.is_sound else 6,
+    "Listing": lambda value: 0 if value.is_sound else 6,
+    "Created": lambda value: max((_decided(one.decision) for one in value.results if one.decision), default=0),
+    "Swept": _swept_code,
+    "Difference": lambda value: 10 if value.is_asked and value.deltas else 0,
+    "Reported": lambda value: exit_code(value.integrity),
+    "Archival": lambda value: 10 if value.is_check and value.segments else 0,
+    "Verification": lambda value: {"ok": 0, "denied": 3}.get(value.outcome, 6),
+    "tuple": lambda value: 6 if any(one.broken for one in value) else 0,
+    "Then": lambda value: exit_code(value.models),
+}
+"""What tells the exit code of a result, by the name of its type; every other result is 0."""

@@ -131,6 +131,20 @@ def _list(payload: Payload, verbose: bool, on: bool) -> str:
     return columns(["MODEL", "VERSION", "STATUS", "PROVIDER", "END OF LIFE", "EVALUATION", ""], rows, on=on)
 
 
+def _diff(payload: Payload, verbose: bool, on: bool) -> str:
+    lines = [(f"--- {payload['from']}", "bold"), (f"+++ {payload['to']}", "bold")] if payload["changes"] else []
+    table = None
+    for one in payload["changes"]:
+        place, _, key = one["key"].rpartition(".")
+        if place != table:
+            lines.append((f"@@ [{place}] @@" if place else "@@", "cyan"))
+            table = place
+        for sign, value, colour in (("-", one["from"], "red"), ("+", one["to"], "green")):
+            if value is not None:
+                lines.append((f"{sign}{key} = {cell(value)}", colour))
+    return "".join(paint(safe(text), colour, on=on) + "\n" for text, colour in lines)
+
+
 def _statuses(payload: Payload, verbose: bool, on: bool) -> str:
     rows = []
     for one in payload["models"]:
@@ -259,6 +273,7 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "check": _check,
     "version": _version,
     "list": _list,
+    "diff": _diff,
     "status": _statuses,
     "recording": _recording,
     "entries": _entries,
