@@ -12,17 +12,21 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helixctl.core import audit, notes
+from helixctl.core.facts import Fact, facts
 from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
+FORM = "2"
+"""Of the index; one of another form is built anew."""
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
 create table if not exists segment (path text primary key, size int, mtime_ns int, lines int, last text, low text, high text) without rowid;
 create table if not exists logged (path text primary key, seq int, hash text, after text, state text) without rowid;
+create table if not exists fact (kind text, key text, value text, primary key (kind, key, value)) without rowid;
 """
 
 
@@ -60,6 +64,7 @@ class Ledger:
         self.heads: dict[str, tuple[int, str]] = {}
         self.missing: set[str] = set()
         self.fresh: dict[str, Logged] = {}
+        self.facts: set[Fact] = set()
         self.touched: set[str] = set()
 
     def logged(self, path: str) -> Logged | None:
@@ -71,18 +76,23 @@ class Ledger:
         stored = dict(self._stored("path >= ? and path < ?", prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
         return stored | {path: found for path, found in self.fresh.items() if path.startswith(prefix)}
 
+    def noted(self, kind: str, key: str | None = None) -> set[str]:
+        """Return the values of the facts of a kind, about one key or about all; see `core.facts`."""
+        where, values = ("kind = ?", (kind,)) if key is None else ("kind = ? and key = ?", (kind, key))
+        stored = {row[0] for row in self._rows(f"select value from fact where {where}", values)}
+        return stored | {value for one, about, value in self.facts if one == kind and key in (None, about)}
+
     def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Logged]]:
-        if self.base is None:
-            return
+        rows = self._rows(f"select path, seq, hash, after, state from logged where {where}", values)
+        yield from ((path, Logged(*rest)) for path, *rest in rows)
+
+    def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
         try:
-            rows = self.base.execute(
-                f"select path, seq, hash, after, state from logged where {where}", values
-            ).fetchall()
+            return self.base.execute(query, values).fetchall() if self.base else []
         except sqlite3.Error:
             raise Damaged(
                 "the index of the log is damaged", path=INDEX, hint=f"remove {INDEX}; it is built anew"
             ) from None
-        yield from ((path, Logged(*rest)) for path, *rest in rows)
 
     def close(self) -> None:
         """Let go of the index."""
@@ -103,8 +113,9 @@ class Ledger:
         """
         try:
             line = audit.scan(raw)
-            changes = audit.parse(raw)["changes"] if b'"changes":[]' not in raw else ()
-            logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in changes}
+            entry = audit.parse(raw) if b'"changes":[]' not in raw else {"changes": ()}
+            rows = entry["changes"]
+            logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in rows}
         except (audit.BadLine, KeyError, TypeError) as error:
             fact = str(error) if isinstance(error, audit.BadLine) else "not an entry of the audit log"
             raise BrokenLog(fact, path=path, line=number, hint="helixctl verify shows all; restore the file") from None
@@ -119,6 +130,7 @@ class Ledger:
             known = self.logged(name)
             if known is None or known[:2] < row[:2]:
                 self.fresh[name] = row
+        self.facts.update(facts(entry))
         return line.hash
 
 
@@ -250,6 +262,8 @@ def _from_index(root: str) -> Ledger | None:
         return None
     try:
         meta = dict(base.execute("select key, value from meta"))
+        if meta.get("form") != FORM:
+            raise ValueError
         ledger = Ledger(root, base)
         ledger.segments = {row[0]: Segment(*row) for row in base.execute("select * from segment")}
         ledger.heads = {key: (value[0], value[1]) for key, value in json.loads(meta["heads"]).items()}
@@ -295,5 +309,6 @@ def _write(base: sqlite3.Connection, ledger: Ledger) -> None:
         "insert or replace into logged values (?, ?, ?, ?, ?)",
         [(name, c.seq, c.hash, c.after, c.state) for name, c in ledger.fresh.items()],
     )
-    meta = {"heads": json.dumps(ledger.heads), "missing": json.dumps(sorted(ledger.missing))}
+    base.executemany("insert or replace into fact values (?, ?, ?)", ledger.facts)
+    meta = {"form": FORM, "heads": json.dumps(ledger.heads), "missing": json.dumps(sorted(ledger.missing))}
     base.executemany("insert or replace into meta values (?, ?)", meta.items())

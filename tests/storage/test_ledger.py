@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import pytest
 
+from helixctl.core.audit import Actor
 from helixctl.errors import BrokenLog
 from helixctl.storage import ledger
 from tests.conftest import Place
@@ -25,6 +28,7 @@ def facts(place: Place) -> dict[str, Any]:
             "missing": book.missing,
             "logged": [book.logged_below(prefix) for prefix in ("models/", "policies/", "trust/")],
             "settings": book.logged("helix.toml"),
+            "facts": {kind: book.noted(kind) for kind in ("author", "spent", "override", "review")},
         }
 
 
@@ -217,3 +221,30 @@ def test_a_link_in_place_of_a_segment_is_refused(place: Place) -> None:
     segment.symlink_to(place.root.parent / "elsewhere")
     with pytest.raises(BrokenLog, match="link"):
         cold(place)
+
+
+def test_the_ledger_knows_who_made_a_specification_and_which_overrides_wait(place: Place) -> None:
+    place.serve("m@1.0.0")
+    bob = Actor("bob@example.com", "user", "test")
+    place.registry.update("m@1.0.0", {"description": "better"}, actor=bob)
+    for _ in range(2):
+        with closing(ledger.load(str(place.root))) as book:
+            assert book.noted("author", "m@1.0.0") == {"alice@example.com"}
+            digest = place.registry.show("m@1.0.0").specification_digest
+            assert book.noted("author", f"m@1.0.0 {digest}") == {"bob@example.com"}
+            (told,) = book.noted("override", "m")
+            assert json.loads(told)["rules"] == ["tested-first", "evaluation"]
+            assert book.noted("override", "n") == set()
+            ledger.save(book)
+    expect_same(place)
+
+
+def test_an_index_of_another_form_is_built_anew(place: Place) -> None:
+    place.serve("m@1.0.0")
+    truth = expect_same(place)
+    with closing(sqlite3.connect(place.root / ledger.INDEX)) as base, base:
+        base.execute("delete from meta where key = 'form'")
+        base.execute("drop table fact")
+    assert facts(place) == truth
+    place.register("m@2.0.0")
+    expect_same(place)

@@ -1,0 +1,57 @@
+"""What entries tell that later decisions need: who made a specification, which approvals are spent, which overrides wait.
+
+A fact is a kind, a key and a value. Facts are a set: the order in which entries are read does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+Fact = tuple[str, str, str]
+
+
+def facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
+    """Yield the facts of an entry; one that helixctl would not have written may yield none.
+
+    `author` and `MODEL@VERSION`, with the specification's digest behind a space where it is of that one only: who made
+    it. `spent` and `MODEL@VERSION`: an approval that let a change pass. `override` and the model: what was set aside, as
+    JSON. `review` and the entry of an override: who reviewed it.
+    """
+    try:
+        yield from _facts(entry)
+    except (AttributeError, KeyError, TypeError):
+        return
+
+
+def _facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
+    who, data, ref = str(entry["actor"]["id"]), entry["data"], f"{entry['model']}@{entry['version']}"
+    names = {effect["action"] for effect in entry["effects"]}
+    for effect in entry["effects"]:
+        if effect["action"] == "version.registered":
+            yield "author", f"{effect['model']}@{effect['version']}", who
+    if entry["action"] in ("version.updated", "version.adopted"):
+        yield "author", f"{ref} {data['digests']['specification']}", who
+    for version in data.get("accepted", ()):
+        yield "author", f"{entry['model']}@{version}", who
+    decision = data.get("decision", {})
+    for one in decision.get("approvals", ()):
+        yield "spent", ref, str(one)
+    if "override.used" in names:
+        told = {key: entry[key] for key in ("id", "model", "version", "ts", "action", "reason")}
+        yield "override", str(entry["model"]), json.dumps({**told, "by": who, "rules": decision["overrides"]})
+    if "override.reviewed" in names:
+        yield "review", str(data["entry"]), who
+
+
+def unreviewed(overrides: Iterable[str], reviewers: Callable[[str], Iterable[str]]) -> Iterator[dict[str, Any]]:
+    """Yield the overrides that nobody but who used them has reviewed, oldest first.
+
+    Args:
+        overrides: values of `override`. reviewers: gives the values of `review` by the entry of an override.
+    """
+    for text in sorted(overrides):
+        told = json.loads(text)
+        if not set(reviewers(told["id"])) - {told["by"]}:
+            yield told
