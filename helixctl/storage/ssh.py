@@ -15,10 +15,12 @@ from typing import NamedTuple
 from helixctl.errors import StorageRefused
 from helixctl.storage import disk, git
 
-NAMESPACE = "helixctl-audit@v1"
+AUDIT, APPROVAL = "helixctl-audit@v1", "helixctl-approval@v1"
+_SIGNED = {AUDIT: "audit logs", APPROVAL: "approvals"}
+"""What is signed in each namespace: a signature of the one never counts as one of the other."""
 _LIMITS = (
-    (rb'valid-(?:before|after)="?[^", \t]*"?', "was not valid at {}"),
-    (rb'namespaces="[^"]*"', "may not sign audit logs"),
+    (rb'valid-(?:before|after)="?[^", \t]*"?', "was not valid at {at}"),
+    (rb'namespaces="[^"]*"', "may not sign {what}"),
 )
 """Options of an allowed signer that can exclude a signature, and what to say where one did."""
 
@@ -28,10 +30,11 @@ class BadSignature(ValueError):
 
 
 class Trust(NamedTuple):
-    """The allowed signers, and the revoked keys (a list or a KRL), as ssh-keygen reads them."""
+    """The allowed signers, and the revoked keys (a list or a KRL), as ssh-keygen reads them; and what they are to sign."""
 
     allowed_signers: bytes
     revoked: bytes | None = None
+    namespace: str = AUDIT
 
 
 def signing_key(root: str, environment: Mapping[str, str]) -> str | None:
@@ -48,14 +51,14 @@ def signing_key(root: str, environment: Mapping[str, str]) -> str | None:
     return os.path.abspath(os.path.expanduser(key)) if key else None
 
 
-def sign(data: bytes, key: str) -> bytes:
+def sign(data: bytes, key: str, namespace: str = AUDIT) -> bytes:
     """Return the armored signature of the bytes by a key's file; of a public key's file by way of an agent.
 
     Raises:
         StorageRefused: it cannot be made.
     """
     try:
-        done = _keygen("sign", "-f", key, given=data)
+        done = _keygen("sign", namespace, "-f", key, given=data)
     except (OSError, subprocess.TimeoutExpired):
         raise StorageRefused("cannot sign: ssh-keygen cannot be run", hint="install OpenSSH") from None
     if done.returncode != 0 or not done.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
@@ -80,43 +83,44 @@ def vouch(data: bytes, signature: bytes, trust: Trust, at: datetime) -> str:
     }
     try:
         with disk.private_files(files) as folder:
-            return _vouched(data, folder, at, is_revoking=trust.revoked is not None)
+            return _vouched(data, folder, at, trust)
     except (OSError, subprocess.TimeoutExpired):
-        raise BadSignature("ssh-keygen cannot be run, so the signature is not checked") from None
+        raise BadSignature("ssh-keygen cannot be run, so the signature is not checked: install OpenSSH") from None
 
 
-def _vouched(data: bytes, folder: str, at: datetime, *, is_revoking: bool) -> str:
-    signature = os.path.join(folder, "signature")
+def _vouched(data: bytes, folder: str, at: datetime, trust: Trust) -> str:
+    signature, space = os.path.join(folder, "signature"), trust.namespace
     time = ("-O", f"verify-time={at.astimezone(UTC):%Y%m%d%H%M%SZ}")
-    revoked = ("-r", os.path.join(folder, "revoked")) if is_revoking else ()
-    principal = _principal(os.path.join(folder, "allowed"), signature, time)
+    revoked = ("-r", os.path.join(folder, "revoked")) if trust.revoked is not None else ()
+    principal = _principal(os.path.join(folder, "allowed"), signature, time, space)
     if principal is not None:
         words = ("-f", os.path.join(folder, "allowed"), "-I", principal, "-s", signature, *time)
-        if _keygen("verify", *words, *revoked, given=data).returncode == 0:
+        if _keygen("verify", space, *words, *revoked, given=data).returncode == 0:
             return principal
-        if revoked and _keygen("verify", *words, given=data).returncode == 0:
+        if revoked and _keygen("verify", space, *words, given=data).returncode == 0:
             raise BadSignature(f"the key of {principal!a} is revoked")
-    known = _keygen("check-novalidate", "-s", signature, given=data)
+    known = _keygen("check-novalidate", space, "-s", signature, given=data)
     if known.returncode != 0:
         raise BadSignature("the signature does not match the bytes")
     for number, (_, fact) in enumerate(_LIMITS):
-        freed = _principal(os.path.join(folder, f"without{number}"), signature, time)
+        freed = _principal(os.path.join(folder, f"without{number}"), signature, time, space)
         if freed is not None and (principal is None or number):
-            raise BadSignature(f"the key of {freed!a} {fact.format(at.strftime('%Y-%m-%d %H:%M'))}")
+            said = fact.format(at=at.strftime("%Y-%m-%d %H:%M"), what=_SIGNED[space])
+            raise BadSignature(f"the key of {freed!a} {said}")
     key = re.search(r"SHA256:[\w+/=]+", known.stdout.decode(errors="replace"))
     raise BadSignature(f"the key {key[0] if key else 'that signed'} is not in trust/allowed_signers")
 
 
-def _principal(allowed: str, signature: str, time: tuple[str, str]) -> str | None:
+def _principal(allowed: str, signature: str, time: tuple[str, str], space: str) -> str | None:
     """Return the first principal whose key made the signature, as a list of allowed signers has it, or None."""
-    done = _keygen("find-principals", "-f", allowed, "-s", signature, *time)
+    done = _keygen("find-principals", space, "-f", allowed, "-s", signature, *time)
     names = done.stdout.decode(errors="replace").splitlines()
     return names[0].split(",")[0] if done.returncode == 0 and names else None
 
 
-def _keygen(what: str, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _keygen(what: str, namespace: str, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        ["ssh-keygen", "-Y", what, "-n", NAMESPACE, *words],
+        ["ssh-keygen", "-Y", what, "-n", namespace, *words],
         input=given,
         capture_output=True,
         check=False,

@@ -176,3 +176,15 @@ def test_the_key_is_named_by_the_environment_then_by_git(tmp_path: Path, monkeyp
         assert ssh.signing_key(str(tmp_path), {}) is None
         subprocess.run(["git", "-C", str(tmp_path), "config", name, value], check=True)
     assert ssh.signing_key(str(tmp_path), {}) == str(tmp_path / "key.pub")
+
+
+def test_a_signature_of_an_approval_is_none_of_a_log_nor_the_other_way(keys: dict[str, Path]) -> None:
+    key, anyone = str(keys["ada"]), allowed(keys["ada"])
+    signature = ssh.sign(DATA, key, ssh.APPROVAL)
+    assert ssh.vouch(DATA, signature, Trust(anyone, None, ssh.APPROVAL), AT) == "ada@example.com"
+    for wrong, trust in ((signature, Trust(anyone)), (ssh.sign(DATA, key), Trust(anyone, None, ssh.APPROVAL))):
+        with pytest.raises(BadSignature, match="does not match the bytes"):
+            ssh.vouch(DATA, wrong, trust, AT)
+    only_logs = allowed(keys["ada"], options='namespaces="helixctl-audit@v1"')
+    with pytest.raises(BadSignature, match="may not sign approvals"):
+        ssh.vouch(DATA, signature, Trust(only_logs, None, ssh.APPROVAL), AT)
