@@ -6,7 +6,7 @@ _helixctl() {
   local i=1 count=${#line[@]} seen=0
   (( count > 2 )) && { command="${line[1]}"; i=2; }
   case "$command" in
-    audit) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
+    audit|policy) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
   esac
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
@@ -17,8 +17,9 @@ _helixctl() {
     esac
   done
   case "$command" in
-    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check record evaluate compare list show status diff history audit verify reconcile" ;;
+    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check policy record evaluate compare list show status diff history audit verify reconcile" ;;
       audit) words="log export verify report checkpoint archive restore-archive" ;;
+      policy) words="list lint explain test" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
@@ -34,7 +35,11 @@ _helixctl() {
     "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
-    "check") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=ref; most=1 ;;
+    "check") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=ref; most=1 ;;
+    "policy list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
+    "policy explain") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "policy test") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
     "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
     "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
     "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
@@ -105,6 +110,19 @@ _helixctl() {
     "check -o") words="text json github junit sarif gitlab markdown" ;;
     "check --output") words="text json github junit sarif gitlab markdown" ;;
     "check --color") words="auto always never" ;;
+    "policy list -o") words="text json" ;;
+    "policy list --output") words="text json" ;;
+    "policy list --color") words="auto always never" ;;
+    "policy lint -o") words="text json github junit sarif gitlab markdown" ;;
+    "policy lint --output") words="text json github junit sarif gitlab markdown" ;;
+    "policy lint --color") words="auto always never" ;;
+    "policy explain --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "policy explain -o") words="text json" ;;
+    "policy explain --output") words="text json" ;;
+    "policy explain --color") words="auto always never" ;;
+    "policy test -o") words="text json github junit sarif gitlab markdown" ;;
+    "policy test --output") words="text json github junit sarif gitlab markdown" ;;
+    "policy test --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;
@@ -222,6 +240,19 @@ _helixctl() {
     "check -o") words="text json github junit sarif gitlab markdown" ;;
     "check --output") words="text json github junit sarif gitlab markdown" ;;
     "check --color") words="auto always never" ;;
+    "policy list -o") words="text json" ;;
+    "policy list --output") words="text json" ;;
+    "policy list --color") words="auto always never" ;;
+    "policy lint -o") words="text json github junit sarif gitlab markdown" ;;
+    "policy lint --output") words="text json github junit sarif gitlab markdown" ;;
+    "policy lint --color") words="auto always never" ;;
+    "policy explain --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "policy explain -o") words="text json" ;;
+    "policy explain --output") words="text json" ;;
+    "policy explain --color") words="auto always never" ;;
+    "policy test -o") words="text json github junit sarif gitlab markdown" ;;
+    "policy test --output") words="text json github junit sarif gitlab markdown" ;;
+    "policy test --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;

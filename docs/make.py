@@ -14,7 +14,7 @@ from typing import Any
 from helixctl import errors
 from helixctl.cli import app, completion
 from helixctl.cli.commands import completion as shells
-from helixctl.core import audit, checks, comparison, frameworks, integrity, policy, record, settings
+from helixctl.core import audit, checks, comparison, frameworks, integrity, policy_file, record, settings
 from helixctl.core.schema import Schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,7 +122,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lifecycle": _keys_of({"lifecycle": record.LIFECYCLE, "metrics": record.METRICS}),
     "settings": _settings,
     "checks": _checks,
-    "default_policy": lambda: f"```toml\n{policy.DEFAULT.decode()}```\n",
+    "default_policy": lambda: f"```toml\n{policy_file.DEFAULT.decode()}```\n",
     "actions": _actions,
     "codes": _codes,
     "frameworks": _frameworks,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.core import planning, policy
 from helixctl.core.audit import Effect, Entry
+from helixctl.core.case import Case
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref
 from helixctl.core.plan import Plan
-from helixctl.core.policy import Decision
+from helixctl.core.policy import Decision, Policy
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
 
@@ -77,10 +77,18 @@ def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:
     return policy.decide(plan.action, now.case(plan.subject), now.policies, request)
 
 
-def check(store: Store, action: Action, request: Request | None, ref: Ref, at: datetime) -> Decision:
-    """Return what policy would say now, without writing; a step that the lifecycle lacks is refused as the write would be.
+class Foreseen(NamedTuple):
+    """What policy would be asked: the action, the case, the request; `is_change` is False where it is so already."""
 
-    What is so already is allowed, without a finding: the write would be unchanged.
+    action: Action
+    case: Case
+    policies: tuple[Policy, ...]
+    request: Request | None
+    is_change: bool = True
+
+
+def foresee(store: Store, action: Action, request: Request | None, ref: Ref) -> Foreseen:
+    """Return what policy would be asked now; a step that the lifecycle lacks is refused as the write would be.
 
     Args:
         request: the change to plan first; None for actions that change no lifecycle.
@@ -89,13 +97,21 @@ def check(store: Store, action: Action, request: Request | None, ref: Ref, at: d
         HelixError: as the write itself.
     """
     with store.reading() as still:
-        now = still.compared_snapshot(ref.model, at)
+        now = still.compared_snapshot(ref.model, store.clock())
         if now.damaged:
             raise now.damaged[0]
         if request is None:
-            return policy.decide(action, now.case(now.record(now.resolve(ref))), now.policies)
+            return Foreseen(action, now.case(now.record(now.resolve(ref))), now.policies, None)
         plan = planning.plan(request, now)
-        return judge(request, plan, now) or Decision(action, plan.subject.ref if plan.subject else ref)
+        subject = plan.subject or now.record(now.resolve(ref))
+        return Foreseen(plan.action or action, now.case(subject), now.policies, request, bool(plan.effects))
+
+
+def check(asked: Foreseen) -> Decision:
+    """Return what policy would say; what is so already is allowed, without a finding: the write would be unchanged."""
+    if not asked.is_change:
+        return Decision(asked.action, asked.case.subject.ref)
+    return policy.decide(asked.action, asked.case, asked.policies, asked.request)
 
 
 def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:

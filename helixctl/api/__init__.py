@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
 from helixctl.api.terms import Terms, sane_reason
-from helixctl.core.names import Ref, one_of, parse_ref, parse_version
+from helixctl.core.names import Ref, bare, one_of, parse_ref, parse_version, versioned
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import registry, tree
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from helixctl.api.evidence import Rechecks
     from helixctl.api.inspection import Listing, ModelStatus
     from helixctl.api.log import Log
+    from helixctl.api.policies import Policies
     from helixctl.api.sources import Asked
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
@@ -147,13 +148,13 @@ class Registry(NamedTuple):
 
         for key in values:
             edit.kind_of(key)
-        return self.submit(ask.Update(_version(ref), values), terms)
+        return self.submit(ask.Update(versioned(ref), values), terms)
 
     def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take in a version file that was edited by hand above `[lifecycle]`."""
         from helixctl.core import request as ask
 
-        return self.submit(ask.Adopt(_version(ref)), terms)
+        return self.submit(ask.Adopt(versioned(ref)), terms)
 
     def promote(self, ref: str, to: str, *, canary_weight: Decimal | None = None, **terms: Unpack[Terms]) -> Result:
         """Bring a version to testing, canary or active."""
@@ -163,27 +164,27 @@ class Registry(NamedTuple):
         target = Status(one_of("status", to, (Status.TESTING, Status.CANARY, Status.ACTIVE)))
         if canary_weight is not None and target is not Status.CANARY:
             raise Usage(f"a weight is for a canary, not for {to}", hint="leave the weight out")
-        return self.submit(ask.Move(_version(ref), target, canary_weight), terms)
+        return self.submit(ask.Move(versioned(ref), target, canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
         from helixctl.core import request as ask
         from helixctl.core.lifecycle import Status
 
-        return self.submit(ask.Move(_version(ref), Status.ACTIVE), terms)
+        return self.submit(ask.Move(versioned(ref), Status.ACTIVE), terms)
 
     def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take a version out of testing, canary or service."""
         from helixctl.core import request as ask
         from helixctl.core.lifecycle import Status
 
-        return self.submit(ask.Move(_version(ref), Status.INACTIVE), terms)
+        return self.submit(ask.Move(versioned(ref), Status.INACTIVE), terms)
 
     def rollback(self, model: str, *, to: str | None = None, **terms: Unpack[Terms]) -> Result:
         """Return a model to the version that served before; the version left behind is blocked."""
         from helixctl.core import request as ask
 
-        return self.submit(ask.Rollback(_model(model), None if to is None else parse_version(to)), terms)
+        return self.submit(ask.Rollback(bare(model), None if to is None else parse_version(to)), terms)
 
     def deprecate(
         self,
@@ -203,7 +204,7 @@ class Registry(NamedTuple):
         if replacement is not None:
             parse_ref(replacement)
         act = ask.Deprecate(
-            _version(ref), end_of_life, grace_days, replacement, migration_guide, allow_new_deployments, cancel
+            versioned(ref), end_of_life, grace_days, replacement, migration_guide, allow_new_deployments, cancel
         )
         return self.submit(act, terms)
 
@@ -211,19 +212,19 @@ class Registry(NamedTuple):
         """End a version for good; its file stays."""
         from helixctl.core import request as ask
 
-        return self.submit(ask.Retire(_version(ref)), terms)
+        return self.submit(ask.Retire(versioned(ref)), terms)
 
     def block(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Bar a version from testing, canary and activation."""
         from helixctl.core import request as ask
 
-        return self.submit(ask.Block(_version(ref)), terms)
+        return self.submit(ask.Block(versioned(ref)), terms)
 
     def unblock(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Lift a block."""
         from helixctl.core import request as ask
 
-        return self.submit(ask.Block(_version(ref), blocked=False), terms)
+        return self.submit(ask.Block(versioned(ref), blocked=False), terms)
 
     def sweep(self, *, as_of: datetime | None = None, **terms: Unpack[Terms]) -> Swept:
         """Warn of ends of life at hand, and retire what is past them."""
@@ -233,19 +234,16 @@ class Registry(NamedTuple):
         request = self._request(ask.Retire(Ref("sweep")), terms)
         return sweep(self.store, request, as_of or self.store.clock())
 
-    def check(self, ref: str, action: str) -> Decision:
-        """Return what policy would say to an action now, without writing."""
-        from helixctl import gate
-        from helixctl.core.audit import Actor
-        from helixctl.core.lifecycle import Action
-        from helixctl.core.request import act_of
+    def check(self, ref: str, action: str, *, region: str | None = None) -> Decision:
+        """Return what policy would say to an action now, in one region or in any, without writing."""
+        return self.policy.check(ref, action, region)
 
-        word = Action(one_of("action", action, Action))
-        act = act_of(word, wanted := _model(ref) if word is Action.ROLLBACK else _version(ref))
-        request = self._request(act, {"actor": Actor("check", "api", "check")}) if act else None
-        if word is Action.ROLLBACK:
-            wanted = Ref(wanted.model, "previous")
-        return gate.check(self.store, word, request, wanted, self.store.clock())
+    @property
+    def policy(self) -> Policies:
+        """What is asked about the policies themselves: which there are, whether they load, and what they say."""
+        from helixctl.api.policies import Policies
+
+        return Policies(self)
 
     def evaluate(
         self,
@@ -320,13 +318,13 @@ class Registry(NamedTuple):
         """Return all versions of a model, or of all models, and the files that cannot be read."""
         from helixctl.api.inspection import listing
 
-        return listing(self.store, _model(model).model if model else None)
+        return listing(self.store, bare(model).model if model else None)
 
     def status(self, model: str | None = None, *, at: datetime | None = None) -> tuple[ModelStatus, ...]:
         """Return what serves, what is on its way, and what ends soon, by model; or by the log what served at a time."""
         from helixctl.api import inspection
 
-        name, now = _model(model).model if model else None, self.store.clock()
+        name, now = bare(model).model if model else None, self.store.clock()
         return inspection.statuses_at(self.store, at, now, name) if at else inspection.statuses(self.store, now, name)
 
     def history(self, ref: str, *, at: datetime | None = None) -> Iterator[dict[str, Any]]:
@@ -378,17 +376,3 @@ def _teller(actor: Actor | Callable[[], Actor] | None) -> Callable[[], Actor]:
 
     known = actor or Actor("python", "api", "api")
     return lambda: known
-
-
-def _version(text: str) -> Ref:
-    ref = parse_ref(text)
-    if ref.version is None:
-        raise Usage(f"{text} names no version", hint=f"write {text}@VERSION, or {text}@latest")
-    return ref
-
-
-def _model(text: str) -> Ref:
-    ref = parse_ref(text)
-    if ref.version is not None:
-        raise Usage(f"{text} names a version, where a model is wanted", hint=f"write {ref.model}")
-    return ref

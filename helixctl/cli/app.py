@@ -55,6 +55,7 @@ COMMANDS: dict[str, Entry] = {
         "sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", ("reason", "actor", "dry_run")
     ),
     "check": Entry("check", "gate", "Ask policy about a change, without making it.", formats=("text", "json", *CI)),
+    "policy": Entry("policy", "gate", "List, lint, explain and test the policies."),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
     "evaluate": Entry(
         "evaluate",
@@ -110,7 +111,13 @@ AUDIT: dict[str, Entry] = {
     "archive": Entry("audit_archive", "audit", "Move old segments away.", ("reason", "actor", "dry_run")),
     "restore-archive": Entry("audit_restore", "audit", "Bring archived segments back.", ("reason", "actor", "dry_run")),
 }
-GROUPS = {"audit": AUDIT}
+POLICY: dict[str, Entry] = {
+    "list": Entry("policy_list", "gate", "List policies and their rules."),
+    "lint": Entry("policy_lint", "gate", "Find all that is wrong with policies.", formats=("text", "json", *CI)),
+    "explain": Entry("policy_explain", "gate", "Tell which rules apply to a change, and why."),
+    "test": Entry("policy_test", "gate", "Try policies on cases.", formats=("text", "json", *CI)),
+}
+GROUPS = {"audit": AUDIT, "policy": POLICY}
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

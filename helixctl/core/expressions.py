@@ -192,7 +192,8 @@ def expr(text: str, case: Case) -> Answer:
     """Pass where the expression gives true; what it cannot tell denies."""
     found = holds(text, case)
     if isinstance(found, str):
-        return Answer("error", f"could not be evaluated: {found}")
+        fix = f"helixctl evaluate {case.subject.ref} --from FILE" if found.startswith("metrics.") else None
+        return Answer("error", f"could not be evaluated: {found}", fix)
     values = "; ".join(f"{name} is {value}" for name, value in seen(text, case).items())
     fact = f"{' '.join(text.split())[:200]} is {'true' if found else 'false'}{f' ({values})' if values else ''}"
     return Answer("pass" if found else "fail", fact)

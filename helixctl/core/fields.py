@@ -25,7 +25,8 @@ def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
             if outcome != "pass":
                 fixes.append(_fix(one, case))
     worst = next((outcome for outcome, messages in told.items() if messages), "not_applicable")
-    messages = told["error"] + told["fail"] if fixes else told["pass"]
+    unknown = [f"could not be evaluated: {'; '.join(told['error'])}"] if told["error"] else []
+    messages = [*unknown, *told["fail"]] if fixes else told["pass"]
     return Answer(worst, "; ".join(messages) or "no such field is stated", next(filter(None, fixes), None))
 
 
@@ -34,7 +35,7 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
     if value in (None, ""):
         if "required" not in wanted:
             near = "" if is_fixed(name) else s.did_you_mean(name, names(case.subject))
-            yield "error", f"could not be evaluated: {name} is not in the version file{near}"
+            yield "error", f"{name} is not in the version file{near}"
         elif wanted["required"]:
             yield "fail", f"{name} is required and not in the version file"
         return
@@ -45,7 +46,7 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
         try:
             kept = BOUNDS[word](_dated(value), _dated(wanted[word]))
         except TypeError:
-            yield "error", f"could not be evaluated: {name} ({_kind(value)}) cannot be held to {limit}"
+            yield "error", f"{name} ({_kind(value)}) cannot be held to {limit}"
             continue
         told = f"{name} is {said(name, value)}, {limit}"
         yield ("pass", told) if kept else ("fail", f"{told}{_beyond(word, value, wanted[word])}")

@@ -56,10 +56,9 @@ def freeze(what: Freeze, case: Case) -> Answer:
     if span is None:
         return Answer("pass", "no freeze holds now")
     until = span.end.astimezone(ZoneInfo(what.zone))
-    fact = f"frozen at {times.short(case.at)}, until {until:%Y-%m-%d %H:%M} {what.zone} ({times.short(span.end)})"
-    return Answer(
-        "fail", fact, f"from {times.short(span.end)} on: helixctl check {case.subject.ref} --for {case.action}"
-    )
+    end = times.short(span.end)
+    fact = f"frozen until {until:%Y-%m-%d %H:%M} {what.zone}, {end}"
+    return Answer("fail", fact, f"helixctl check {case.subject.ref} --for {case.action}  # from {end} on")
 
 
 def _near(weekly: Weekly, zone: ZoneInfo, at: datetime) -> Iterator[Span]:

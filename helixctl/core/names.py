@@ -126,6 +126,30 @@ def parse_ref(text: str) -> Ref:
     return Ref(model, version if version in ALIASES else parse_version(version))
 
 
+def versioned(text: str) -> Ref:
+    """Return MODEL@VERSION, the version exact or an alias.
+
+    Raises:
+        Usage: the version is missing, or one of the two is invalid.
+    """
+    ref = parse_ref(text)
+    if ref.version is None:
+        raise Usage(f"{text} names no version", hint=f"write {text}@VERSION, or {text}@latest")
+    return ref
+
+
+def bare(text: str) -> Ref:
+    """Return MODEL.
+
+    Raises:
+        Usage: it is invalid, or a version is named too.
+    """
+    ref = parse_ref(text)
+    if ref.version is not None:
+        raise Usage(f"{text} names a version, where a model is wanted", hint=f"write {ref.model}")
+    return ref
+
+
 def parse_exact(text: str) -> Ref:
     """Return MODEL@VERSION with an exact version.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -257,8 +257,22 @@ def checked(data: Mapping[str, Any], schema: Schema, *, required: Iterable[str] 
         raise ValueError(f"expected a table, found {_kind_of(data)}")
     for key in required:
         if key not in data:
-            raise Invalid(f"key {key!r} is missing", key=key, hint=f"add {key} = ... at the top of the file")
+            raise _missing(key)
     return _checked(data, schema, "")
+
+
+def faults(data: Mapping[str, Any], schema: Schema, required: Iterable[str] = ()) -> Iterator[Invalid]:
+    """Yield what is wrong with each key, where `checked` stops at the first."""
+    yield from (_missing(key) for key in required if key not in data)
+    for key, value in data.items():
+        try:
+            _checked({key: value}, schema, "")
+        except Invalid as error:
+            yield error
+
+
+def _missing(key: str) -> Invalid:
+    return Invalid(f"key {key!r} is missing", key=key, hint=f"add {key} = ... at the top of the file")
 
 
 def _checked(data: Mapping[str, Any], schema: Schema, prefix: str) -> dict[str, Any]:

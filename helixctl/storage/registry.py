@@ -75,12 +75,12 @@ class Store(NamedTuple):
         Raises:
             BadSettings: one does not load.
         """
-        from helixctl.core import policy
+        from helixctl.core import policy_file
 
         loaded = []
         for path in tree.policy_paths(self.root):
             try:
-                loaded.append(policy.decode(self.read(path), path))
+                loaded.append(policy_file.decode(self.read(path), path))
             except Invalid as error:
                 raise error.become(BadSettings, path) from None
         return tuple(loaded)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from helixctl import __version__
-from helixctl.core import audit, policy, record, settings
+from helixctl.core import audit, policy_file, record, settings
 from helixctl.core.audit import Actor, Change, Effect, Entry
 from helixctl.core.case import CLOCK_TOLERANCE
 from helixctl.core.plan import Plan
@@ -179,7 +179,7 @@ def create(root: str, name: str, actor: Actor, at: datetime, random: Callable[[i
             raise BrokenLog(fact, path="audit", hint=f"restore {tree.MARKER} from git")
         wanted = {
             tree.MARKER: settings.encode_new(audit.entry_id(at, random(10)), name),
-            "policies/default.toml": policy.DEFAULT,
+            "policies/default.toml": policy_file.DEFAULT,
             ".gitattributes": GIT_ATTRIBUTES,
             ".gitignore": GIT_IGNORE,
         }

@@ -153,7 +153,16 @@ def valid_model(model: str, path: str) -> None:
 
 def policy_paths(root: str) -> list[str]:
     """Return the paths of the policy files, sorted."""
-    return [f"policies/{name}" for name in _names(os.path.join(root, "policies")) if name.endswith(".toml")]
+    return _toml_in(root, "policies")
+
+
+def policy_test_paths(root: str) -> list[str]:
+    """Return the paths of the files of cases for the policies, sorted; the log does not keep them, since none judges."""
+    return _toml_in(root, "policies/tests")
+
+
+def _toml_in(root: str, folder: str) -> list[str]:
+    return [f"{folder}/{name}" for name in _names(os.path.join(root, folder)) if name.endswith(".toml")]
 
 
 def config_paths(root: str) -> list[str]:

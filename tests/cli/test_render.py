@@ -105,13 +105,13 @@ def test_a_denial_reads_reason_by_reason_with_what_to_do() -> None:
     }
     assert text.rendered(payload) == (
         "DENIED  activate m@2.1.0  (3 of 7 rules block it)\n"
-        "  x cost-cap: a request of 1000+500 tokens costs 0.12 USD, limit 0.10 (over by 0.02)  [can be overridden]\n"
-        "  x blocked: blocked since today\n"
-        "      fix: helixctl unblock m@2.1.0\n"
-        "  ? evaluation: was never evaluated  [can be overridden]\n"
-        "      fix: helixctl evaluate m@2.1.0\n"
-        "  x end-of-life: only 5 days  [advisory]\n"
-        "  ! not-deprecated: is deprecated  [overridden]\n"
+        "  x cost-cap        a request of 1000+500 tokens costs 0.12 USD, limit 0.10 (over by 0.02)  [can be overridden]\n"
+        "  x blocked         blocked since today\n"
+        "                    fix: helixctl unblock m@2.1.0\n"
+        "  ? evaluation      was never evaluated  [can be overridden]\n"
+        "                    fix: helixctl evaluate m@2.1.0\n"
+        "  x end-of-life     only 5 days  [advisory]\n"
+        "  ! not-deprecated  is deprecated  [overridden]\n"
         "  ok tested-first, other\n"
     )
 

@@ -8,7 +8,8 @@ import pytest
 from helixctl.core.case import Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import Action, Status
-from helixctl.core.policy import BUILT_IN, DEFAULT, Decision, Finding, Match, Policy, decide, decode
+from helixctl.core.policy import BUILT_IN, Decision, Finding, Match, Policy, decide
+from helixctl.core.policy_file import DEFAULT, decode
 from helixctl.core.record import Record
 from helixctl.core.request import Move
 from helixctl.core.settings import Settings

@@ -10,6 +10,10 @@ Ref = Annotated[str, typer.Argument(metavar="REF", help="MODEL@VERSION, or MODEL
 Candidate = Annotated[str, typer.Argument(metavar="CANDIDATE", help="The version in question, as MODEL@VERSION.")]
 Baseline = Annotated[str, typer.Argument(metavar="BASELINE", help="What it is compared with, such as MODEL@active.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model id, such as openai/gpt-4o.")]
+For = Annotated[str, typer.Option("--for", metavar="ACTION", help="What is to be done, such as activate.")]
+Region = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", help="Only there. Default: rules of any region match.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A value by dotted key, such as cost.tier=premium."),

@@ -134,6 +134,22 @@ def _in_order(payload: Payload) -> tuple[str, ...]:
     return (*passed, *(one["metric"] for one in compared["deltas"] if one["verdict"] in ("better", "equivalent")))
 
 
+def _linted(payload: Payload) -> Iterator[Problem]:
+    for one in payload["faults"]:
+        key = f"{one['key']}: " if one["key"] else ""
+        yield Problem(one["code"], "error", one["path"], one["line"], key + one["message"], one["hint"] or "")
+
+
+def _rehearsed(payload: Payload) -> Iterator[Problem]:
+    for one in payload["cases"]:
+        if one["differences"]:
+            fact = "; ".join(one["differences"])
+            yield Problem(one["name"], "error", one["path"], one["line"], fact, _CURE_OF_CASES)
+
+
+_CURE_OF_CASES = "change the policy, or what the case expects; helixctl policy explain tells why"
+
+
 def _asked_of(payload: Payload) -> Mapping[str, str]:
     compared = payload.get("comparison") or {"deltas": ()}
     names = [*(one["name"] for one in payload["thresholds"]), "samples", *(one["metric"] for one in compared["deltas"])]
@@ -141,7 +157,7 @@ def _asked_of(payload: Payload) -> Mapping[str, str]:
 
 
 class View(NamedTuple):
-    """How a kind of result is read: the command that gives it, its findings, and what to do by code."""
+    """How a kind of result is read: the command that gives it, its findings, what to do by code, and what passed."""
 
     command: str
     problems: Callable[[Payload], Iterator[Problem]]
@@ -152,7 +168,21 @@ class View(NamedTuple):
 VIEWS = {
     "verification": View("verify", _verified, lambda _: {code: CURES[outcome] for code, outcome in CODES.items()}),
     "check": View(
-        "check", _checked, lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]}
+        "check",
+        _checked,
+        lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]},
+        lambda payload: tuple(one["rule"] for one in payload["decision"]["findings"] if one["outcome"] == "pass"),
+    ),
+    "lint": View(
+        "policy lint",
+        _linted,
+        lambda payload: {one["code"]: "see docs/policy.md for what a policy holds" for one in payload["faults"]},
+    ),
+    "policy-tests": View(
+        "policy test",
+        _rehearsed,
+        lambda payload: {one["name"]: _CURE_OF_CASES for one in payload["cases"]},
+        lambda payload: tuple(one["name"] for one in payload["cases"] if not one["differences"]),
     ),
     "evaluation": View("evaluate", _evaluated, _asked_of, _in_order),
     "recheck": View("evaluate --recheck", _rechecked, lambda _: {"recheck": _CURE_OF_EVIDENCE}),

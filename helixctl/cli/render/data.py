@@ -327,6 +327,12 @@ def payload(value: Any) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, **plain(_PAYLOADS[name](value))}
 
 
+def _about_policies(value: Any) -> dict[str, Any]:
+    from helixctl.cli.render import policies
+
+    return policies.DATA[type(value).__name__](value)
+
+
 _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Result": _result,
     "Decision": lambda value: {
@@ -335,6 +341,7 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
         "ref": str(value.ref),
         "decision": value.as_data(),
     },
+    **dict.fromkeys(("Listed", "Linted", "Explained", "Rehearsals"), _about_policies),
     "Report": _report,
     "Compared": _compared,
     "Rechecks": _rechecked,
@@ -387,6 +394,8 @@ _CODES: dict[str, Callable[[Any], int]] = {
     "Compared": lambda value: {"worse": 3, "undecided": 7}.get(value.comparison.verdict, 0),
     "Rechecks": lambda value: 0 if value.is_sound else 6,
     "Listing": lambda value: 0 if value.is_sound else 6,
+    "Linted": lambda value: 0 if value.is_sound else 2,
+    "Rehearsals": lambda value: 0 if value.is_sound else 3,
     "Created": lambda value: max((_decided(one.decision) for one in value.results if one.decision), default=0),
     "Swept": _swept_code,
     "Difference": lambda value: 10 if value.is_asked and value.deltas else 0,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
-from helixctl.cli.render.paint import PLAIN, Screen, columns
+from helixctl.cli.render.paint import PLAIN, Screen, columns, wrapped
 from helixctl.core import record
 from helixctl.errors import Usage
 
@@ -18,8 +18,10 @@ _SPARSE = ("list", "version")
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
 ROWS |= {"recheck": ("evaluations", "rechecked"), "diff": ("changes", "change")}
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
-PAGES = dict.fromkeys(("verification", "check", "evaluation", "comparison", "recheck"), "ci")
-PAGES["report"] = "report_pages"
+_PROSE = ("result", "check", "explanation", "lint", "policy-tests")
+"""Kinds whose text is wrapped on a terminal; tables are not."""
+_CI = ("verification", "check", "evaluation", "comparison", "recheck", "lint", "policy-tests")
+PAGES = {**dict.fromkeys(_CI, "ci"), "report": "report_pages"}
 """The module of this folder that has the formats of a kind besides text, json, ndjson and csv."""
 TABLES = ("evaluation", "comparison")
 """Kinds whose csv has a row for each metric."""
@@ -61,7 +63,8 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
             return csv_text(rows, wanted)
     if wanted is not None:
         return fields_text(rows, wanted, on=look.screen.on)
-    return text.rendered(payload, verbose=look.verbose, screen=look.screen)
+    told = text.rendered(payload, verbose=look.verbose, screen=look.screen)
+    return wrapped(told, look.screen.width) if look.screen.width and payload["kind"] in _PROSE else told
 
 
 def _metrics(payload: dict[str, Any], wanted: list[str] | None) -> str:

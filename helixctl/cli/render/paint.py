@@ -8,6 +8,8 @@ from typing import NamedTuple
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_ESCAPE = re.compile("\x1b\\[\\d+m")
+_MESSAGE = re.compile(r" *\S+ \S+ {2,}| *")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "grey": 90, "bold": 1}
 STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": "yellow", "retired": "grey"}
 OUTCOME = {
@@ -67,6 +69,25 @@ def width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def wrapped(text: str, wide: int) -> str:
+    """Return text whose long lines are broken between words and go on below their message; what is to be typed stays whole."""
+    return "".join(_wrapped(line, wide) for line in text.splitlines(keepends=True))
+
+
+def _wrapped(line: str, wide: int) -> str:
+    if width(_ESCAPE.sub("", line.rstrip("\n"))) <= wide or line.lstrip().startswith(("fix:", "undo:", "hint:")):
+        return line
+    head = _MESSAGE.match(_ESCAPE.sub("", line))
+    under = " " * (min(len(head[0]), wide // 2) if head else 4)
+    lines = [""]
+    for word in re.findall(r"\s*\S+", line.rstrip("\n")):
+        if lines[-1].strip() and width(_ESCAPE.sub("", lines[-1] + word)) > wide:
+            lines.append(under + word.lstrip())
+        else:
+            lines[-1] += word
+    return "\n".join(lines) + "\n"
 
 
 def columns(header: list[str], rows: list[list[tuple[str, str | None]]], *, on: bool) -> str:

@@ -29,8 +29,10 @@ def _status(status: str | None, on: bool) -> str:
 
 def _result(payload: Payload, verbose: bool, on: bool) -> str:
     decision, name = payload["decision"], _name(payload)
+    if decision:
+        from helixctl.cli.render.decision import decided, findings
     if decision and not decision["allowed"]:
-        return _decision(name, payload["ref"], decision, on)
+        return decided(name, payload["ref"], decision, on)
     mood = "would " if payload["dry_run"] else ""
     if not payload["changed"]:
         return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
@@ -38,9 +40,9 @@ def _result(payload: Payload, verbose: bool, on: bool) -> str:
     for change in payload["changes"]:
         moved = "" if change["from"] == change["to"] else f"{_status(change['from'], on)} -> "
         lines.append(f"  {safe(change['ref'])}: {moved}{_status(change['to'], on)}\n")
-    lines += _overridden(decision, on)
-    if verbose and decision:
-        lines += [_finding(finding, on) for finding in decision["findings"]]
+    if decision:
+        shown = decision["findings"] if verbose else [f for f in decision["findings"] if f["outcome"] == "overridden"]
+        lines += findings(shown, on)
     if payload["audit"]:
         lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
     if payload["undo"] and not payload["dry_run"]:
@@ -56,44 +58,10 @@ def _name(payload: Payload) -> str:
     return _NAMES.get(action, action)
 
 
-def _overridden(decision: Payload | None, on: bool) -> list[str]:
-    found = decision["findings"] if decision else []
-    return [_finding(finding, on) for finding in found if finding["outcome"] == "overridden"]
-
-
-def _decision(name: str, ref: str, decision: Payload, on: bool) -> str:
-    findings = decision["findings"]
-    blocking = [one for one in findings if _blocks(one)]
-    passing = [one["rule"] for one in findings if one["outcome"] in ("pass", "not_applicable")]
-    if decision["allowed"]:
-        head = f"{paint('ALLOWED', 'green', on=on)}  {name} {safe(ref)}"
-    else:
-        head = (
-            f"{paint('DENIED', 'red', on=on)}  {name} {safe(ref)}  ({len(blocking)} of {len(findings)} rules block it)"
-        )
-    rest = [one for one in findings if one not in blocking and one["rule"] not in passing]
-    lines = [head + "\n", *(_finding(one, on) for one in (*blocking, *rest))]
-    if passing:
-        lines.append(f"  {paint('ok', 'green', on=on)} {safe(', '.join(passing))}\n")
-    return "".join(lines)
-
-
-def _blocks(finding: Payload) -> bool:
-    return finding["enforcement"] != "advisory" and finding["outcome"] in ("fail", "inconclusive", "error")
-
-
-def _finding(finding: Payload, on: bool) -> str:
-    marks = {"fail": "x", "error": "x", "inconclusive": "?", "overridden": "!", "pass": "ok", "not_applicable": "-"}
-    outcome = finding["outcome"]
-    mark = paint(marks[outcome], OUTCOME.get(outcome), on=on)
-    note = {"overridable": "  [can be overridden]", "advisory": "  [advisory]"}.get(finding["enforcement"], "")
-    note = "  [overridden]" if outcome == "overridden" else note if outcome in ("fail", "error", "inconclusive") else ""
-    fix = f"\n      fix: {safe(finding['fix'])}" if finding["fix"] and _blocks(finding) else ""
-    return f"  {mark} {safe(finding['rule'])}: {safe(finding['message'])}{note}{fix}\n"
-
-
 def _check(payload: Payload, verbose: bool, on: bool) -> str:
-    text = _decision(_name(payload), payload["ref"], payload["decision"], on)
+    from helixctl.cli.render.decision import decided
+
+    text = decided(_name(payload), payload["ref"], payload["decision"], on)
     if verbose:
         text += "".join(f"  policy {safe(one['name'])}  {one['digest']}\n" for one in payload["decision"]["policies"])
     return text
@@ -206,7 +174,9 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
     decision = entry["data"].get("decision")
     if decision and outcome == "denied":
-        lines += [_finding(finding, on) for finding in decision["findings"] if _blocks(finding)]
+        from helixctl.cli.render.decision import blocks, findings
+
+        lines += findings([one for one in decision["findings"] if blocks(one)], on)
     if verbose:
         lines.append(f"    seq {entry['seq']}  severity {entry['severity']}  id {entry['id']}  hash {entry['hash']}\n")
     return "".join(lines)
@@ -262,6 +232,12 @@ def _created(payload: Payload, verbose: bool, on: bool) -> str:
     return f"{'would make a ' if payload['dry_run'] else ''}registry in {safe(payload['root'])}{added}\n"
 
 
+def _about_policies(payload: Payload, verbose: bool, on: bool) -> str:
+    from helixctl.cli.render import policies
+
+    return policies.TEXTS[payload["kind"]](payload, verbose, on)
+
+
 _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "result": lambda payload, verbose, on: (
         _swept(payload, verbose, on)
@@ -271,6 +247,7 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
         else _result(payload, verbose, on)
     ),
     "check": _check,
+    **dict.fromkeys(("policies", "lint", "explanation", "policy-tests"), _about_policies),
     "version": _version,
     "list": _list,
     "diff": _diff,
