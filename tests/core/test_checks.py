@@ -11,7 +11,6 @@ from helixctl.core.case import CLOCK_TOLERANCE, Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
-from helixctl.errors import Invalid
 from tests.core.making import AT, BLOCK, announced, made, measured
 
 HOUR = timedelta(hours=1)
@@ -220,37 +219,3 @@ def test_a_claim_is_true_or_left_out(check: str, value: Any) -> None:
     with pytest.raises(ValueError, match="expected true"):
         CHECKS[check].parameters(value)
     assert CHECKS[check].parameters(True) is True
-
-
-MEASURED = {"scores": {"mmlu": D("0.86")}, "p95_latency_ms": 700, "verdict": "passed"}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "outcome"),
-    [
-        ({"field": "metrics.scores.mmlu", "min": D("0.86")}, "pass"),
-        ({"field": "metrics.scores.mmlu", "min": D("0.87")}, "fail"),
-        ({"field": "metrics.scores.mmul", "min": D("0.1")}, "error"),
-        ({"field": "metrics.p95_latency_ms", "max": 700}, "pass"),
-        ({"field": "metrics.p95_latency_ms", "max": 699}, "fail"),
-        ({"field": "metrics.verdict", "max": 699}, "error"),
-        ({"field": "metrics.verdict", "equals": "passed"}, "pass"),
-        ({"field": "metrics.verdict", "contains": ["passed"]}, "error"),
-        ({"field": "capabilities", "contains": ["streaming"]}, "pass"),
-        ({"field": "capabilities", "contains": ["streaming", "vision"]}, "fail"),
-        ({"field": "tags", "contains": ["llm"]}, "pass"),
-        ([{"field": "provider", "equals": "acme"}, {"field": "metrics.scores.mmlu", "min": 1}], "fail"),
-    ],
-)
-def test_a_field_is_held_to_its_bounds_and_one_that_is_not_there_denies(wanted: Any, outcome: str) -> None:
-    spec = {"provider": "acme", "tags": ("llm", "x"), "capabilities": {"streaming": True, "vision": False}}
-    subject = made()._replace(metrics=MEASURED)
-    subject = subject._replace(spec={**subject.spec, **spec})
-    parameters = CHECKS["check"].parameters(wanted)
-    assert CHECKS["check"].answer(parameters, Case(subject, None, AT, Settings("r", "r"))).outcome == outcome
-
-
-@pytest.mark.parametrize("wanted", [{}, {"field": "cost"}, {"min": 1}, [], "x", {"field": "a", "atleast": 1}])
-def test_a_check_of_fields_without_a_bound_is_refused(wanted: Any) -> None:
-    with pytest.raises((ValueError, Invalid)):
-        CHECKS["check"].parameters(wanted)

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from helixctl.core.case import Answer, Case
+from helixctl.core.checks import CHECKS
+from helixctl.core.fields import BOUNDS, MAX_PATTERN
+from helixctl.core.record import Record
+from helixctl.errors import Invalid
+from tests.core.making import AT, SETTINGS, made
+
+D = Decimal
+
+SPEC = {
+    "provider": "acme",
+    "tags": ("llm", "team-red"),
+    "capabilities": {"streaming": True, "vision": False, "languages": ("en", "de")},
+    "limits": {"context_window": 128_000},
+    "release_date": date(2026, 1, 2),
+    "configuration": {"token": "s3cret"},
+}
+METRICS = {"scores": {"mmul": D("0.86")}, "p95_latency_ms": 900, "verdict": "passed", "proven": True}
+
+
+def subject() -> Record:
+    found = made()._replace(metrics=METRICS)
+    return found._replace(spec={**found.spec, **SPEC})
+
+
+def ask(wanted: Any) -> Answer:
+    return CHECKS["check"].answer(CHECKS["check"].parameters(wanted), Case(subject(), None, AT, SETTINGS))
+
+
+BOUNDARIES: list[tuple[Mapping[str, Any], str]] = [
+    ({"field": "metrics.p95_latency_ms", "min": 900}, "pass"),
+    ({"field": "metrics.p95_latency_ms", "min": D("900.1")}, "fail"),
+    ({"field": "metrics.p95_latency_ms", "max": 900}, "pass"),
+    ({"field": "metrics.p95_latency_ms", "max": 899}, "fail"),
+    ({"field": "metrics.verdict", "min": 1}, "error"),
+    ({"field": "metrics.proven", "min": 1}, "error"),
+    ({"field": "tags", "max": 1}, "error"),
+    ({"field": "release_date", "min": date(2026, 1, 2)}, "pass"),
+    ({"field": "release_date", "max": date(2026, 1, 1)}, "fail"),
+    ({"field": "release_date", "max": 5}, "error"),
+    ({"field": "limits.context_window", "max": date(2026, 1, 1)}, "error"),
+    ({"field": "metrics.p95_latency_ms", "equals": D("900.0")}, "pass"),
+    ({"field": "metrics.proven", "equals": 1}, "fail"),
+    ({"field": "metrics.proven", "equals": True}, "pass"),
+    ({"field": "provider", "in": ["acme", "other"]}, "pass"),
+    ({"field": "provider", "in": ["other"]}, "fail"),
+    ({"field": "provider", "in": []}, "fail"),
+    ({"field": "capabilities.languages", "in": ["en", "de", "fr"]}, "pass"),
+    ({"field": "capabilities.languages", "in": ["en"]}, "fail"),
+    ({"field": "capabilities", "in": ["en"]}, "error"),
+    ({"field": "capabilities", "contains": ["streaming"]}, "pass"),
+    ({"field": "capabilities", "contains": ["vision"]}, "fail"),
+    ({"field": "tags", "contains": ["llm", "team-red"]}, "pass"),
+    ({"field": "tags", "contains": ["gold"]}, "fail"),
+    ({"field": "provider", "contains": ["acme"]}, "error"),
+    ({"field": "provider", "matches": "ac*"}, "pass"),
+    ({"field": "provider", "matches": "AC*"}, "fail"),
+    ({"field": "provider", "matches": "c*"}, "fail"),
+    ({"field": "tags", "matches": "*e*"}, "fail"),
+    ({"field": "tags", "matches": "*l*"}, "fail"),
+    ({"field": "tags", "matches": "*"}, "pass"),
+    ({"field": "limits.context_window", "matches": "1*"}, "error"),
+    ({"field": "provider", "required": True}, "pass"),
+    ({"field": "artifact.sha256", "required": True}, "fail"),
+    ({"field": "artifact.sha256", "required": False}, "not_applicable"),
+    ({"field": "limits.max_output_tokens", "required": False, "max": 5}, "not_applicable"),
+    ({"field": "limits.context_window", "required": False, "max": 5}, "fail"),
+    ({"field": "limits.context_window", "required": True, "max": 5}, "fail"),
+    ({"field": "limits.max_output_tokens", "required": True, "max": 5}, "fail"),
+    ({"field": "metrics.scores.mmlu", "min": 0}, "error"),
+    ({"field": "configuration.token", "equals": "s3cret"}, "pass"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "outcome"), BOUNDARIES, ids=[str(dict(one)) for one, _ in BOUNDARIES])
+def test_a_field_is_held_to_what_its_row_asks(wanted: Mapping[str, Any], outcome: str) -> None:
+    assert ask(wanted).outcome == outcome
+
+
+def test_there_is_a_case_here_for_every_bound() -> None:
+    assert {key for row, _ in BOUNDARIES for key in row} == {*BOUNDS, "field", "required"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message", "fix"),
+    [
+        (
+            {"field": "metrics.scores.mmlu", "min": D("0.85")},
+            "could not be evaluated: metrics.scores.mmlu is not in the version file (did you mean 'metrics.scores.mmul'?)",
+            "helixctl evaluate m@1.0.0 --from FILE",
+        ),
+        (
+            {"field": "metrics.p95_latency_ms", "max": 800},
+            "metrics.p95_latency_ms is 900, max 800 (over by 100)",
+            "helixctl evaluate m@1.0.0 --from FILE",
+        ),
+        (
+            {"field": "limits.context_window", "min": 200_000},
+            "limits.context_window is 128000, min 200000 (under by 72000)",
+            "helixctl update m@1.0.0 --set limits.context_window=VALUE",
+        ),
+        (
+            {"field": "limits.max_output_tokens", "min": 1},
+            "could not be evaluated: limits.max_output_tokens is not in the version file",
+            "helixctl update m@1.0.0 --set limits.max_output_tokens=VALUE",
+        ),
+        (
+            {"field": "capabilities", "contains": ["tool_calling"]},
+            "capabilities is streaming, languages, contains tool_calling",
+            "helixctl update m@1.0.0 --set capabilities.tool_calling=true",
+        ),
+        ({"field": "lifecycle.status", "equals": "active"}, "lifecycle.status is inactive, equals active", None),
+        ({"field": "provider", "matches": "x*"}, "provider is acme, matches x*", "--set provider=VALUE"),
+    ],
+)
+def test_a_finding_names_value_and_limit_and_what_to_type(
+    wanted: Mapping[str, Any], message: str, fix: str | None
+) -> None:
+    answer = ask(wanted)
+    assert answer.message == message
+    assert (answer.fix or "").endswith(fix or "")
+    assert bool(answer.fix) is bool(fix)
+
+
+def test_every_row_is_judged_and_what_cannot_be_is_the_outcome() -> None:
+    rows = [
+        {"field": "provider", "equals": "x"},
+        {"field": "metrics.scores.a", "min": 1},
+        {"field": "tags", "matches": "*"},
+    ]
+    answer = ask(rows)
+    assert answer.outcome == "error"
+    assert "metrics.scores.a is not in the version file" in answer.message
+    assert "provider is acme, equals x" in answer.message
+    assert "tags" not in answer.message
+
+
+def test_values_of_the_configuration_reach_no_message() -> None:
+    answer = ask({"field": "configuration.token", "equals": "other"})
+    assert answer.outcome == "fail"
+    assert "s3cret" not in answer.message
+    assert "other" not in answer.message
+
+
+def test_a_long_value_is_cut() -> None:
+    record = subject()
+    record = record._replace(spec={**record.spec, "description": "x" * 5000})
+    answer = CHECKS["check"].answer(
+        CHECKS["check"].parameters({"field": "description", "equals": "y"}), Case(record, None, AT, SETTINGS)
+    )
+    assert len(answer.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"field": "cost"}, "expected at least one of min, max, equals, in, contains, matches, required"),
+        ({"min": 1}, "key 'field' is missing"),
+        ([], "expected at least one of"),
+        ("x", "expected a table with field"),
+        ({"field": "provider", "atleast": 1}, "unknown key 'atleast'"),
+        ({"field": "metrics.p95_latncy_ms", "max": 1}, r"no field 'metrics.p95_latncy_ms' \(did you mean"),
+        ({"field": "metric.scores.a", "max": 1}, r"no field 'metric.scores.a' \(did you mean 'metrics"),
+        ({"field": "provider", "matches": "x" * (MAX_PATTERN + 1)}, "longer than 200 characters"),
+        ({"field": "provider", "min": True}, "expected a number"),
+        ({"field": "provider", "required": "yes"}, "expected true or false"),
+    ],
+)
+def test_a_row_that_asks_nothing_or_of_no_field_is_refused(wanted: Any, message: str) -> None:
+    with pytest.raises((ValueError, Invalid), match=message):
+        CHECKS["check"].parameters(wanted)
+
+
+def test_a_pattern_of_many_stars_takes_no_time() -> None:
+    record = subject()
+    record = record._replace(spec={**record.spec, "description": "a" * 16_000})
+    wanted = CHECKS["check"].parameters({"field": "description", "matches": "*a" * 99 + "b"})
+    assert CHECKS["check"].answer(wanted, Case(record, None, AT, SETTINGS)).outcome == "fail"
