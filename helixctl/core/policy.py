@@ -107,7 +107,7 @@ class Finding(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Every finding about one action on one version, and the policies that gave them."""
+    """Every finding about one action on one version, and all policies in force, those that match nothing too."""
 
     action: str
     ref: Ref
@@ -177,8 +177,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
     ):
         fix = f"write a policy that matches {action} and {ref.model}"
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
-    used = {policy.digest: policy for policy, _ in matching}
-    return Decision(action, ref, tuple(used.values()), tuple(findings))
+    return Decision(action, ref, everything(policies), tuple(findings))
 
 
 def _check_overrides(overrides: tuple[str, ...], request: Request | None, known: list[str]) -> None:

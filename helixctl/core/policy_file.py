@@ -146,7 +146,7 @@ def freeze_of(table: Mapping[str, Any], key: str, match: Mapping[str, Any]) -> R
     except Invalid as error:
         fact = f"freeze {table['name']!a}: {error.message}"
         raise Invalid(fact, key=f"{key}.{error.key}", hint=error.hint) from None
-    return _rule(table, table["name"], ("freeze", frozen), key, match)
+    return _rule(table, table["name"], ("freeze", frozen), key, {"actions": freezes.FROZEN, **match})
 
 
 def _rule(table: Mapping[str, Any], name: str, check: tuple[str, Any], key: str, match: Mapping[str, Any]) -> Rule:

@@ -500,7 +500,7 @@ def test_two_policies_of_one_name_are_both_named_in_the_decision(place: Place) -
         (place.root / "policies" / f"{name}.toml").write_text(f'schema = 1\nname = "same"\n{text}')
     decision = place.registry.block("m@1.0.0").decision
     assert decision is not None
-    assert len({one.digest for one in decision.policies}) == 2
+    assert len({one.digest for one in decision.policies if one.name == "same"}) == 2
 
 
 def test_a_policy_that_does_not_load_stops_every_write(place: Place) -> None:

@@ -113,7 +113,7 @@ def test_a_metric_may_be_worse_by_its_tolerance_in_its_own_direction(
     name = metric.removeprefix("scores.")
     values = [{"scores": {name: one}} if "." in metric else {name: one} for one in (new, old)]
     sides = [evaluated(version, **one) for version, one in zip(("2.0.0", "1.0.0"), values, strict=True)]
-    answer = regression(*sides, {"metric": metric, **limit}, ("loss",))
+    answer = regression(sides[0], sides[1], {"metric": metric, **limit}, ("loss",))
     assert answer.outcome == outcome, answer
     assert answer.fix == ("helixctl compare m@2.0.0 m@1.0.0" if outcome == "fail" else None)
 

@@ -13,7 +13,7 @@ from helixctl.core.policy_file import DEFAULT, decode
 from helixctl.core.record import Record
 from helixctl.core.request import Move
 from helixctl.core.settings import Settings
-from helixctl.errors import Invalid, Usage
+from helixctl.errors import BadSettings, Invalid, Usage
 from tests.core.making import AT, BLOCK, announced, made, measured, ref, wish
 
 HEAD = 'schema = 1\nname = "p"\n'
@@ -329,3 +329,98 @@ def test_a_policy_that_does_not_load_names_what_is_wrong_and_its_line(
 def test_the_same_case_gives_the_same_decision_at_another_reading() -> None:
     late = Case(ready(), None, AT + timedelta(days=1), Settings("r", "r"))
     assert decide(Action.ACTIVATE, late, (decode(DEFAULT),)) == decide(Action.ACTIVATE, late, (decode(DEFAULT),))
+
+
+FREEZE = '[[freeze]]\nname = "f"\nenforcement = "mandatory"\ntimezone = "UTC"\nfrom = 2026-02-28\nuntil = 2026-03-02\n'
+
+
+def test_a_freeze_is_a_rule_like_others_and_permits_nothing_by_itself() -> None:
+    alone = judged(made(), decode((HEAD + FREEZE).encode()))
+    assert outcomes(alone) == {"blocked": "pass", "f": "fail", "policy": "fail"}
+    before = FREEZE.replace("2026-02-28", "2026-02-01").replace("2026-03-02", "2026-03-01")
+    assert outcomes(judged(made(), decode((HEAD + before).encode())))["policy"] == "fail"
+    assert outcomes(judged(made(), decode((HEAD + FREEZE).encode()), action=Action.ROLLBACK)) == {"f": "not_applicable"}
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_freeze_that_names_no_actions_is_about_what_changes_who_serves(action: Action) -> None:
+    frozen = outcomes(judged(made(), decode((HEAD + FREEZE).encode()), action=action))
+    assert ("f" in frozen) is (action in ("canary", "activate", "deactivate", "rollback", "retire"))
+
+
+def test_a_freeze_matches_by_its_file_unless_it_says_else() -> None:
+    head = HEAD + '[match]\nactions = ["activate"]\n'
+    assert "f" not in outcomes(judged(made(), decode((head + FREEZE).encode()), action=Action.RETIRE))
+    own = decode((head + FREEZE + 'actions = ["retire"]\nmodels = ["m"]\n').encode())
+    assert outcomes(judged(made(), own, action=Action.RETIRE))["f"] == "fail"
+
+
+@pytest.mark.parametrize("enforcement", ["advisory", "overridable", "mandatory"])
+def test_an_expression_has_a_level_as_any_rule(enforcement: str) -> None:
+    found = policy(rule("r", enforcement, "expr = \"model.provider == 'acme'\""), rule("s"))
+    decision = judged(made(), found, overrides=("r",))
+    assert outcomes(decision)["r"] == ("overridden" if enforcement == "overridable" else "fail")
+    assert decision.allowed is (enforcement != "mandatory")
+
+
+def test_a_condition_decides_whether_any_kind_of_rule_applies() -> None:
+    quiet = policy(rule("r", "mandatory", "bump = true", "when = 'has(current.metrics)'\n"))
+    assert outcomes(judged(made(), quiet))["r"] == "not_applicable"
+    frozen = decode((HEAD + FREEZE + "when = \"action == 'canary'\"\n[[rule]]\n" + rule("s")).encode())
+    assert judged(made(), frozen).allowed
+    assert not judged(made(), frozen, action=Action.CANARY).allowed
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "message"),
+    [
+        ("expr = 'model.provider =='", "rule.0.expr", "rule 'r': expr does not compile"),
+        ("expr = '1 + 1'", "rule.0.expr", "rule 'r': expr gives INT, not true or false"),
+        ("bump = true\nwhen = 'nothing'", "rule.0.when", "rule 'r': when does not compile"),
+    ],
+)
+def test_a_matching_expression_that_does_not_compile_is_a_policy_that_does_not_load(
+    line: str, key: str, message: str
+) -> None:
+    found = decode(f"{HEAD}[[rule]]\n{rule('r', 'advisory', line)}".encode(), "policies/p.toml")
+    with pytest.raises(BadSettings) as refused:
+        judged(made(), found)
+    assert refused.value.message.startswith(message)
+    assert (refused.value.path, refused.value.key) == ("policies/p.toml", key)
+    assert refused.value.line == (7 if "when" in line else 6)
+    elsewhere = decode(f"{HEAD}[match]\nactions = ['retire']\n[[rule]]\n{rule('r', 'advisory', line)}".encode())
+    assert not judged(made(), elsewhere).allowed
+
+
+@pytest.mark.parametrize("key", ["expr", "when"])
+def test_without_cel_a_policy_that_needs_it_does_not_load(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr("helixctl.core.expressions.is_installed", lambda: False)
+    line = "expr = 'true'" if key == "expr" else "bump = true\nwhen = 'true'"
+    with pytest.raises(Invalid, match="is an expression of CEL, which is not installed") as refused:
+        policy(rule("r", "advisory", line))
+    assert refused.value.hint == "pip install 'helixctl[cel]'"
+    assert refused.value.key == f"rule.0.{key}"
+
+
+@pytest.mark.parametrize(("region", "matches"), [(None, True), ("eu", True), ("us", False)])
+def test_a_request_may_name_a_region(region: str | None, matches: bool) -> None:
+    found = policy(rule("r", "advisory", more="regions = ['eu']\n"))
+    request = wish(Move(ref(), Status.ACTIVE), region=region)
+    decision = decide(Action.ACTIVATE, Case(made(), None, AT, Settings("r", "r")), (found,), request)
+    assert ("r" in outcomes(decision)) is matches
+
+
+def test_what_does_not_match_is_told_with_what_was_found_and_wanted() -> None:
+    (found,) = policy(
+        rule(
+            "r", more="actions = ['retire']\nmodels = ['x/*', 'y']\ntags = ['gold']\nproviders = []\nregions = ['eu']\n"
+        )
+    ).rules
+    case = Case(made(), None, AT, Settings("r", "r"), "activate", region="us")
+    assert list(found.match.misfits(case)) == [
+        "actions: activate fits none of retire",
+        "models: m fits none of x/*, y",
+        "tags: none fits none of gold",
+        "providers: in-house fits none of none",
+        "regions: us fits none of eu",
+    ]
