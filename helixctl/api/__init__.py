@@ -236,7 +236,10 @@ class Registry(NamedTuple):
 
     def check(self, ref: str, action: str, *, region: str | None = None) -> Decision:
         """Return what policy would say to an action now, in one region or in any, without writing."""
-        return self.policy.check(ref, action, region)
+        from helixctl import gate
+        from helixctl.api.checking import foreseen
+
+        return gate.check(foreseen(self.store, ref, action, region))
 
     @property
     def policy(self) -> Policies:

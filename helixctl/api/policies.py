@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from helixctl.core.names import Ref, bare, one_of, versioned
 from helixctl.core.toml import MAX_BYTES
 from helixctl.errors import BadSettings, HelixError, Invalid, NotFound
 from helixctl.storage import disk, tree
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from helixctl.core.explaining import Told
     from helixctl.core.policy import Decision, Policy
     from helixctl.core.rehearsal import Rehearsed
-    from helixctl.gate import Foreseen
 
 
 class Listed(NamedTuple):
@@ -62,36 +60,16 @@ class Policies(NamedTuple):
 
     registry: Registry
 
-    def check(self, ref: str, action: str, region: str | None = None) -> Decision:
-        """Return what policy would say to an action now, without writing."""
-        from helixctl import gate
-
-        return gate.check(self._foreseen(ref, action, region))
-
     def explain(self, ref: str, action: str, region: str | None = None) -> Explained:
         """Return why each rule applies to an action now or does not, and what it saw."""
         from helixctl import gate
+        from helixctl.api.checking import foreseen
         from helixctl.core.explaining import explained
         from helixctl.core.policy import asked
 
-        found = self._foreseen(ref, action, region)
+        found = foreseen(self.registry.store, ref, action, region)
         case = asked(found.action, found.case, found.request)
         return Explained(gate.check(found), explained(case, found.policies))
-
-    def _foreseen(self, ref: str, action: str, region: str | None) -> Foreseen:
-        from helixctl import gate
-        from helixctl.core.audit import Actor
-        from helixctl.core.lifecycle import Action
-        from helixctl.core.request import Request, act_of
-
-        word = Action(one_of("action", action, Action))
-        wanted = bare(ref) if word is Action.ROLLBACK else versioned(ref)
-        act = act_of(word, wanted)
-        request = Request(act, Actor("check", "api", "check")) if act else None
-        if word is Action.ROLLBACK:
-            wanted = Ref(wanted.model, "previous")
-        found = gate.foresee(self.registry.store, word, request, wanted)
-        return found._replace(case=found.case._replace(region=region))
 
     def listed(self) -> Listed:
         """Return every policy, and whether the log knows it as it is.

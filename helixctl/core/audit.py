@@ -8,7 +8,6 @@ before children, and branches that git merged join at the next entry.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from helixctl.core.digest import LITTLE, Hashing, hashing
 from helixctl.core.times import stamp
 from helixctl.errors import Invalid, Usage
 
@@ -182,7 +182,9 @@ def encode(entry: Entry) -> tuple[bytes, str]:
     body = json.dumps(_fields(entry), separators=(",", ":"))[:-1].encode("ascii")
     if len(body) + _SUFFIX >= MAX_LINE:
         raise Invalid("the entry of this change is longer than 1 MiB", hint="change less at once")
-    digest = hashlib.sha256(body).hexdigest()
+    from hashlib import sha256
+
+    digest = sha256(body).hexdigest()
     return body + f',"hash":"{digest}"}}\n'.encode(), digest
 
 
@@ -216,7 +218,7 @@ def changes_as_rows(entry: Entry) -> list[dict[str, Any]]:
     return [{"path": c.path, "before": c.before, "after": c.after, "state": c.state} for c in entry.changes]
 
 
-def scan(raw: bytes) -> Line:
+def scan(raw: bytes, sha256: Hashing | None = None) -> Line:
     """Return what verification needs of a line (given without its newline).
 
     Raises:
@@ -231,7 +233,7 @@ def scan(raw: bytes) -> Line:
     parents = body[found + 11 :]
     if suffix[:9] != b',"hash":"' or suffix[73:] != b'"}' or found < 0 or not listed.fullmatch(parents):
         raise BadLine("the line does not end in parents and hash")
-    digest = hashlib.sha256(body).hexdigest()
+    digest = (sha256 or hashing(LITTLE + 1))(body).hexdigest()
     if suffix[9:73] != digest.encode():
         raise BadLine("the hash does not match the line: it was changed")
     heads = tuple(parents[2:-2].decode().split('","')) if len(parents) > 2 else ()

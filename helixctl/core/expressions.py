@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -25,7 +25,7 @@ VARIABLES = ("model", "current", "action", "region", "actor", "now")
 _QUOTED = (
     r"""'''.*?'''|\"\"\".*?\"\"\"|[rR][bB]?'[^'\n]*'|[rR][bB]?"[^"\n]*"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
 )
-_ASIDE = re.compile(rf"//[^\n]*|{_QUOTED}|`[^`\n]*`|.", re.DOTALL)
+_ASIDE = re.compile(rf"(//[^\n]*)|({_QUOTED}|`[^`\n]*`)|\w+|[^\w'\"`/]+|.", re.DOTALL)
 _TOKEN = re.compile(r"([A-Za-z_]\w*)\s*\(|.", re.DOTALL | re.ASCII)
 _PATH = re.compile(r"(?<![\w.])(model|current)((?:\s*\.\s*[A-Za-z_]\w*)+)(\s*\()?", re.ASCII)
 _INSTEAD = {"+": "subtract, or add outside of it", "matches": "use startsWith, endsWith or contains"}
@@ -47,7 +47,7 @@ def expression(value: Any) -> str:
 
 def _bare(text: str) -> str:
     """Return an expression without what its quotes hold, and without comments."""
-    return _ASIDE.sub(lambda found: found[0] if len(found[0]) == 1 else " " if found[0][0] == "/" else "''", text)
+    return _ASIDE.sub(lambda found: " " if found[1] else "''" if found[2] else found[0], text)
 
 
 def _refuse_growth(bare: str) -> None:
@@ -72,12 +72,15 @@ def _refuse_growth(bare: str) -> None:
             inside.pop()
 
 
-def _paths(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each field that an expression names: the variable, and the field's dotted name."""
+@lru_cache(maxsize=512)
+def _paths(text: str) -> tuple[tuple[str, str], ...]:
+    """Return each field that an expression names: the variable, and the field's dotted name."""
+    found = []
     for variable, path, call in _PATH.findall(_bare(text)):
         parts = re.findall(r"\w+", path)[: -1 if call else None]
         if parts:
-            yield variable, ".".join(parts)
+            found.append((variable, ".".join(parts)))
+    return tuple(found)
 
 
 def is_installed() -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from helixctl.core import schema as s
 from helixctl.core import toml
 from helixctl.core.checks import CHECKS
+from helixctl.core.digest import sha256
 from helixctl.core.lifecycle import Action
 from helixctl.core.policy import Match, Policy, Rule
 from helixctl.errors import Invalid
@@ -104,7 +104,7 @@ def decode(raw: bytes, path: str = "") -> Policy:
                 raise Invalid(f"rule id {rule.id!a} stands twice", key=rule.key, hint=OWN_ID)
     except Invalid as error:
         raise toml.placed(error, raw) from None
-    return Policy(data["name"], hashlib.sha256(raw).hexdigest(), rules, path, raw)
+    return Policy(data["name"], sha256(raw), rules, path, raw)
 
 
 def rules_of(data: Mapping[str, Any]) -> Iterator[Rule]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import schema as s
 from helixctl.core import times, toml
+from helixctl.core.digest import sha256
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
 from helixctl.errors import Invalid
@@ -199,10 +200,8 @@ def serving_digest(spec: Mapping[str, Any]) -> str:
 
 def canonical_digest(value: Any) -> str:
     """Return SHA-256 over a canonical JSON form: sorted keys, exact decimals, UTC times."""
-    import hashlib
-
     text = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode())
 
 
 def _canonical(value: Any) -> Any:

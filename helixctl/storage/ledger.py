@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Any, NamedTuple
 
-from helixctl.core import audit, notes
+from helixctl.core import audit
+from helixctl.core.digest import Hashing, hashing
 from helixctl.core.facts import Fact, facts
 from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
@@ -105,14 +106,14 @@ class Ledger:
         del self.segments[path]
         self.touched.discard(path)
 
-    def add(self, path: str, number: int, raw: bytes) -> str:
+    def add(self, path: str, number: int, raw: bytes, sha256: Hashing | None = None) -> str:
         """Add one line of a segment; return its hash.
 
         Raises:
             BrokenLog: the line is no entry.
         """
         try:
-            line = audit.scan(raw)
+            line = audit.scan(raw, sha256)
             entry = audit.parse(raw) if b'"changes":[]' not in raw else {"changes": ()}
             rows = entry["changes"]
             logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in rows}
@@ -212,9 +213,10 @@ def _read(ledger: Ledger, path: str) -> None:
     *lines, tail = rest.split(b"\n")
     if not tail and lines and b"\0" in lines[-1]:
         tail = lines.pop() + b"\n"
+    sha256 = hashing(len(rest))
     last, times = segment.last, [one for one in (segment.low, segment.high) if one]
     for number, raw in enumerate(lines, segment.lines + 1):
-        last = ledger.add(path, number, raw)
+        last = ledger.add(path, number, raw, sha256)
         times.append(raw.partition(b'"ts":"')[2][:27].decode())
     low, high = min(times, default=""), max(times, default="")
     size, count = segment.size + len(rest) - len(tail), segment.lines + len(lines)
@@ -224,6 +226,8 @@ def _read(ledger: Ledger, path: str) -> None:
 
 def _read_tombstone(ledger: Ledger, path: str) -> None:
     """Take in what archived entries add up to."""
+    from helixctl.core import notes
+
     full = os.path.join(ledger.root, path)
     try:
         with disk.refusing(f"read {path}"), open(full, "rb") as handle:

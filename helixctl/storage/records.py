@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl import __version__
 from helixctl.core import packed
+from helixctl.core.digest import sha256
 from helixctl.core.names import Ref
 from helixctl.errors import Damaged, HelixError
 from helixctl.storage import disk, tree
@@ -73,9 +74,7 @@ def _decoded(store: Store, ref: Ref) -> Found:
         raw = store.read(tree.path_of(ref))
     except HelixError as error:
         return Found(name, None, error)
-    from hashlib import sha256
-
-    digest = sha256(raw).hexdigest()
+    digest = sha256(raw)
     try:
         return Found(name, digest, store.decoded(ref, raw))
     except Damaged as error:

@@ -82,3 +82,38 @@ def test_the_package_is_imported_without_its_parts() -> None:
         [sys.executable, "-c", "import sys, helixctl; print(*sys.modules)"], capture_output=True, text=True, check=True
     )
     assert own(set(done.stdout.split())) == {"helixctl"}
+
+
+EXPRESSION = 'schema = 1\nname = "cel"\n[[rule]]\nid = "r"\nenforcement = "advisory"\nactions = ["{}"]\nexpr = "true"\n'
+FREEZE = """\
+[[freeze]]
+name = "f"
+enforcement = "advisory"
+timezone = "UTC"
+from = 2026-01-01
+until = 2026-01-02
+"""
+
+
+@pytest.mark.parametrize(("action", "is_loaded"), [("block", True), ("retire", False)])
+def test_cel_is_loaded_only_where_an_expression_matches(place: Place, action: str, is_loaded: bool) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies" / "cel.toml").write_text(EXPRESSION.format(action))
+    found = imported(place, "check", "m@1.0.0", "--for", "block")
+    assert ("cel_expr_python" in found) is is_loaded
+    assert "zoneinfo" not in found
+
+
+def test_zones_are_loaded_only_where_there_is_a_freeze(place: Place) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies" / "cel.toml").write_text(EXPRESSION.format("retire") + FREEZE)
+    assert "zoneinfo" in imported(place, "check", "m@1.0.0", "--for", "block")
+
+
+def test_check_imports_what_it_rests_on_and_no_more(place: Place) -> None:
+    place.register("m@1.0.0")
+    found = imported(place, "check", "m@1.0.0", "--for", "block")
+    absent = {"api.policies", "core.expressions", "core.freezes", "core.linting", "core.notes", "render.policies"}
+    assert {name for name in own(found) if name.endswith(tuple(absent))} == set()
+    assert found & {"hashlib", "_hashlib"} == set()
+    assert len(own(found)) <= 52

@@ -74,9 +74,9 @@ def test_a_ledger_reads_only_what_was_added(place: Place, monkeypatch: pytest.Mo
     added: list[bytes] = []
     real = ledger.Ledger.add
 
-    def add(self: ledger.Ledger, path: str, number: int, raw: bytes) -> str:
+    def add(self: ledger.Ledger, path: str, number: int, raw: bytes, *more: Any) -> str:
         added.append(raw)
-        return real(self, path, number, raw)
+        return real(self, path, number, raw, *more)
 
     monkeypatch.setattr(ledger.Ledger, "add", add)
     ledger.load(str(place.root)).close()

@@ -1,0 +1,26 @@
+"""What policy would say to a change: the question that `check` asks."""
+
+from __future__ import annotations
+
+from helixctl import gate
+from helixctl.core.audit import Actor
+from helixctl.core.lifecycle import Action
+from helixctl.core.names import Ref, bare, one_of, versioned
+from helixctl.core.request import Request, act_of
+from helixctl.storage.registry import Store
+
+
+def foreseen(store: Store, ref: str, action: str, region: str | None) -> gate.Foreseen:
+    """Return what policy would be asked about an action now, in one region or in any.
+
+    Raises:
+        HelixError: as the write itself.
+    """
+    word = Action(one_of("action", action, Action))
+    wanted = bare(ref) if word is Action.ROLLBACK else versioned(ref)
+    act = act_of(word, wanted)
+    request = Request(act, Actor("check", "api", "check")) if act else None
+    if word is Action.ROLLBACK:
+        wanted = Ref(wanted.model, "previous")
+    found = gate.foresee(store, word, request, wanted)
+    return found._replace(case=found.case._replace(region=region))
