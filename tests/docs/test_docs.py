@@ -117,6 +117,22 @@ def test_every_module_that_the_architecture_names_is_there() -> None:
             assert (ROOT / folder / name).exists(), f"{folder}{name}"
 
 
+def test_the_policies_that_are_shown_load_and_the_cases_too() -> None:
+    from helixctl.core import policy_file, rehearsal, toml
+
+    shown = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "policy.md").read_text(), re.DOTALL)
+    loaded = 0
+    for text in shown:
+        if "[[case]]" in text:
+            toml.load(text.encode(), rehearsal.SCHEMA)
+        elif "[[" in text:
+            head = "" if "schema = 1" in text else 'schema = 1\nname = "shown"\n'
+            loaded += len(policy_file.decode((head + text).encode()).rules)
+        else:
+            assert policy_file.RULE["check"](toml.parse(text.encode())["check"])  # type: ignore[operator]
+    assert loaded == 5 + 2 + 1
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
