@@ -133,6 +133,8 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
         return bool(value.value())
     if value.type() != cel.Type.ERROR:
         return f"gives {value.type().name()}, not true or false"
+    if "configuration" in text:  # the error may quote what that holds
+        return "it fails on what [configuration] holds, or lacks"
     fact = str(value.value()).partition(": ")[2]
     missing = _MISSING.search(fact)
     return _missing(missing[1], text, case) if missing else fact

@@ -115,9 +115,19 @@ def test_a_finding_shows_the_expression_with_the_values_it_saw() -> None:
     assert seen("has(model.tags) && current.limits.context_window > 1.0", case()) == {"model.tags": "llm, gold"}
 
 
-def test_values_of_the_configuration_reach_no_message() -> None:
-    answer = ask("model.configuration.token == 'other'")
-    assert (answer.outcome, "s3cret" in answer.message) == ("fail", False)
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("model.configuration.token == 'other'", "fail"),
+        ("model[model.configuration.token]", "error"),
+        ("model.provider.matches(model.configuration.token + '(')", "error"),
+        ("timestamp(model.configuration.token) < now", "error"),
+        ("model.configuration.token", "error"),
+    ],
+)
+def test_values_of_the_configuration_reach_no_message(text: str, outcome: str) -> None:
+    answer = ask(text)
+    assert (answer.outcome, "s3cret" in answer.message) == (outcome, False)
 
 
 @pytest.mark.parametrize(
