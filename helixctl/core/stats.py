@@ -289,8 +289,8 @@ def error_class(error: object) -> str:
 
 
 def _compact(row: Row) -> str:
-    latency = "null" if row.latency_ms is None else row.latency_ms
-    return f"[{latency},{','.join(map(str, row.cells))}]"
+    _, _, _, _, latency, cells = row
+    return f"[null,{','.join(map(str, cells))}]" if latency is None else f"[{latency},{cells[0]}]"
 
 
 def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:

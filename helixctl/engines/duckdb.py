@@ -2,34 +2,36 @@
 
 A column of JSON is read as the text of its value, so that a number in quotes, a fraction of a token or NaN is seen for
 what it is. A file in which every record is plainly sound is reduced here; one in which any is not goes to the python
-engine, which counts and names it: both say the same. Of malformed JSON three things pass here, with the values that
-they plainly have: a comma before a closing bracket, NaN in a field that nobody reads, and a line of more than 1 MiB
-that fits into DuckDB's buffer. Parquet has no other reader: its rows are counted and named here.
+engine, which counts and names it: both say the same. Of malformed JSON two things pass here, with the values that
+they plainly have: a comma before a closing bracket, and NaN in a field that nobody reads. Parquet has no other reader:
+its rows are counted and named here.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from io import BufferedReader
 from operator import add
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from helixctl.core.columns import FIELDS, Expression, compiled
 from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, Row, Stats, table_of
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, jsonlines, python
 from helixctl.engines.fields import Field, of_table, quoted
 from helixctl.engines.readers import FIRST, detected
+from helixctl.engines.readers.lines import MAX_LINE
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
 from helixctl.errors import Usage
 
 MEMORY = "320MiB"
 """DuckDB's own limit; the process takes about 150 MiB besides."""
 
+_PIECE = MAX_LINE // 2
 _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
@@ -92,24 +94,34 @@ def _kind(source: Source, query: Query) -> str | None:
     if source.stream is not None or any(sign in source.name for sign in "*?["):
         return None
     with source.opened() as stream:
-        if not _is_whole(stream, source.name):
-            return None
-    with source.opened() as stream:
         kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
-    return None if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where) else kind
+    if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where):
+        return None
+    return kind if kind != "native" or _is_plain(source) else None
 
 
-def _is_whole(stream: BufferedReader, name: str) -> bool:
-    """Tell whether what is compressed can be read to its end, with the right checksum; DuckDB does not look."""
-    with open(name, "rb") as file:
+def _is_plain(source: Source) -> bool:
+    """Tell whether no line is so long that the python engine would refuse it, and what is compressed is whole.
+
+    DuckDB looks for neither. A line of more than MAX_LINE covers one of the pieces, without its end.
+    """
+    with open(source.name, "rb") as file:
         if file.read(2) not in _PACKED:
-            return True
-    try:
-        while stream.read(FIRST):
-            pass
-    except EOFError:
-        return False
+            starts = range(0, os.path.getsize(source.name), _PIECE)
+            return all(b"\n" in _read(file, at, FIRST) or b"\n" in _read(file, at, _PIECE) for at in starts[:-1])
+    with source.opened() as stream:
+        try:
+            while len(piece := stream.read(_PIECE)) == _PIECE:
+                if b"\n" not in piece:
+                    return False
+        except EOFError:
+            return False
     return True
+
+
+def _read(file: BinaryIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
 
 
 def _native(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction | None:

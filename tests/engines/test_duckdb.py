@@ -46,7 +46,14 @@ ODD = [
                 "1999-12-31T23:59:59Z",
             ),
             *("2200-01-01T00:00:00Z", "2199-12-31T23:59:59-01:00", "2026-02-30T10:00:00Z", "2026-11-22T10:15:00+25:00"),
-            *("2026-11-22T23:59:59.999999999Z", "2000-01-01T00:30:00+01:00"),
+            *("2026-11-22T23:59:59.999999999Z", "2000-01-01T00:30:00+01:00", "2026-11-22T24:00:00.000Z"),
+            *(f"2026-11-22T{space}0:15:00{rest}Z" for space in " \t\n\r\f\v" for rest in ("", ".123", ".123456")),
+            *(
+                "2026-11-22T10:15:0.Z",
+                "2026-11-22T10:15:0..123Z",
+                "2026-11-22T10:15:00. 23Z",
+                "2026-11-22T10:15:00.1 :Z",
+            ),
         )
     ),
 ]
@@ -73,6 +80,19 @@ def test_one_odd_record_gives_the_same_from_both(tmp_path: Path, odd: dict[str, 
     path = tmp_path / "in.jsonl"
     path.write_text(f"{json.dumps(GOOD)}\n{json.dumps(GOOD | odd)}\n")
     same(path, subject)
+
+
+@pytest.mark.parametrize("query", [Query("native"), Query("native", where=(("region", "eu"),))])
+def test_sound_records_are_reduced_by_duckdb_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    path = tmp_path / "in.jsonl"
+    forms = ("10:15:00Z", "10:15:00.123Z", "10:15:00.123456Z", "10:15:00+01:00", "10:15:00.1Z")
+    rows = [GOOD | {"ts": f"2026-11-22T{form}", "region": region} for form in forms for region in ("eu", None)]
+    path.write_text("".join(json.dumps(row | {"error": "x"}) + "\n" for row in rows))
+    expected = python.reduce([Source(str(path))], SUBJECT, query)
+    monkeypatch.setattr(python, "reduce", None)
+    assert duckdb.reduce([Source(str(path))], SUBJECT, query) == expected
 
 
 @pytest.mark.parametrize("form", ["2026-11-22T10:15:00Z", "2026-11-22T10:15:00.123Z", "2026-11-22T10:15:00+01:00"])
@@ -199,3 +219,32 @@ def test_large_files_and_parquet_go_to_duckdb_and_the_rest_to_python(
     assert suits([Source("x.parquet")], Query()) == "duckdb"
     assert suits([Source(str(tmp_path / "large"))], Query("langfuse")) == "python"
     assert engine("duckdb") is duckdb.reduce
+
+
+LINE = json.dumps(GOOD).encode() + b"\n"
+ENDS = {
+    "blank lines alone": b"\n \r\n\t\n" * 9,
+    "nothing": b"",
+    "a byte order mark": b"\xef\xbb\xbf" + LINE,
+    "line ends of Windows": LINE.replace(b"\n", b"\r\n") * 3,
+    "no last line end": LINE + LINE[:-1],
+    "a NUL": LINE + b"\0" + LINE,
+    "NULs in a row": LINE + b"\0" * 100 + b"\n" + LINE,
+    "an escaped NUL": LINE + LINE.replace(b"{", b'{"region":"a\\u0000b",'),
+    "a huge integer": LINE + LINE.replace(b"100", b"1" * 4000),
+    "a token of 1.7": LINE + LINE.replace(b"100", b"1.7"),
+    "a key twice": LINE + LINE.replace(b"{", b'{"latency_ms":9,'),
+    "a key twice, spelt differently": LINE + LINE.replace(b"{", b'{"latency\\u005fms":9,'),
+    "half a surrogate": LINE + LINE.replace(b"{", b'{"region":"\\ud800",'),
+    "a line of 1 MiB": LINE + LINE.replace(b"{", b'{"x":"' + b"x" * (2**20 - len(LINE) - 6) + b'",', 1),
+    "a line of 1 MiB and 10": LINE + LINE.replace(b"{", b'{"x":"' + b"x" * 2**20 + b'",', 1) + LINE,
+    "a line of 8 MiB": LINE * 9000 + LINE.replace(b"{", b'{"x":"' + b"x" * 2**23 + b'",', 1) + LINE,
+}
+
+
+@pytest.mark.parametrize("pack", ["none", "gzip"])
+@pytest.mark.parametrize("raw", ENDS.values(), ids=ENDS)
+def test_odd_files_give_the_same_from_both(tmp_path: Path, raw: bytes, pack: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(gzip.compress(raw) if pack == "gzip" else raw)
+    same(path)
