@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -13,6 +14,7 @@ from helixctl.api.sources import Asked, reduced, subject_of
 from helixctl.core import evidence
 from helixctl.core import request as ask
 from helixctl.core import stats as statistics
+from helixctl.core.case import CLOCK_TOLERANCE
 from helixctl.core.evidence import WINDOW, Evidence
 from helixctl.core.judge import Evaluation, Thresholds, judge
 from helixctl.core.lifecycle import IN_SERVICE
@@ -96,6 +98,7 @@ def evaluate(
 
         compared, notes = comparison.beside(store, comparison.Side(record, asked), reduction, against)
         evaluation = comparison.weighed(alone, compared)
+    notes += _from_the_future(reduction, now)
     source = WINDOW if is_window else "files" if asked.patterns or asked.query.connect else "recorded"
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
@@ -112,6 +115,13 @@ def evaluate(
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
     return Report(record.ref, evaluation, result, reduction, compared, notes)
+
+
+def _from_the_future(reduction: Reduction, now: datetime) -> tuple[str, ...]:
+    latest = reduction.stats.latest
+    if latest is None or latest <= now + CLOCK_TOLERANCE:
+        return ()
+    return (f"an inference is of {short(latest)}, which is yet to come: check the clock that wrote it",)
 
 
 def violated(evaluation: Evaluation) -> tuple[str, ...]:

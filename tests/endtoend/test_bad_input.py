@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -342,19 +343,86 @@ BAD_LINES = {
     "another model": b'{"model":"other","success":true,"latency_ms":1}\n',
     "a key twice": b'{"success":true,"success":false,"latency_ms":1}\n',
     "not a number": b'{"success":true,"latency_ms":NaN}\n',
+    "infinite": b'{"success":true,"latency_ms":1,"cost":Infinity}\n',
+    "beyond all bounds": b'{"success":true,"latency_ms":1e999}\n',
+    "negative latency": b'{"success":true,"latency_ms":-1}\n',
+    "negative tokens": b'{"success":true,"latency_ms":1,"output_tokens":-1}\n',
+    "negative cost": b'{"success":true,"latency_ms":1,"cost":-0.01}\n',
+    "a string for a number": b'{"success":true,"latency_ms":"1"}\n',
+    "a string for a claim": b'{"success":"true","latency_ms":1}\n',
+    "a part of a token": b'{"success":true,"latency_ms":1,"input_tokens":1.7}\n',
+    "a huge integer": b'{"success":true,"latency_ms":1,"input_tokens":' + b"9" * 30 + b"}\n",
+    "an integer of 5,000 digits": b'{"success":true,"latency_ms":1,"input_tokens":' + b"9" * 5000 + b"}\n",
+    "too sure": b'{"success":true,"latency_ms":1,"confidence":1.01}\n',
+    "no time": b'{"ts":"yesterday","success":true,"latency_ms":1}\n',
+    "a time without a zone": b'{"ts":"2026-03-01T10:00:00","success":true,"latency_ms":1}\n',
+    "a time that nobody lives to see": b'{"ts":"9999-03-01T10:00:00Z","success":true,"latency_ms":1}\n',
+    "another version": b'{"version":"9.9.9","success":true,"latency_ms":1}\n',
+    "a long line": b'{"success":true,"latency_ms":1,"error":"' + b"x" * 2**26 + b'"}\n',
     "not utf-8": b'{"success":true,"latency_ms":1,"error":"\xff"}\n',
     "deep": b"[" * 100_000 + b"\n",
 }
 
 
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
 @pytest.mark.parametrize("fault", BAD_LINES)
-def test_malformed_inferences_are_named_by_line_and_nothing_is_judged(full: Place, cli: Cli, fault: str) -> None:
-    before = everything(full.root)
+def test_malformed_inferences_are_named_by_line_and_nothing_is_judged(
+    full: Place, cli: Cli, tmp_path: Path, fault: str, engine: str
+) -> None:
+    if engine == "duckdb":
+        pytest.importorskip("duckdb")
+    path = tmp_path / "in.jsonl"
     good = b'{"success":true,"latency_ms":1}\n'
-    ran = cli("evaluate", "m@2.0.0", "--from", "-", stdin=good * 2 + BAD_LINES[fault] + good)
+    path.write_bytes(good * 60 + BAD_LINES[fault] + good)
+    before = everything(full.root)
+    ran = cli("evaluate", "m@2.0.0", "--from", str(path), "--engine", engine)
     assert is_refusal(ran, 2)
-    assert "-:3: " in ran.err
+    assert f"1 malformed line, at most 0 allowed: {path}:61: " in ran.err
     assert everything(full.root) == before
+
+
+ODD_FILES = {
+    "nothing": (b"", 7, "0 samples"),
+    "blank lines": (b"\n \n\n", 7, "0 samples"),
+    "one record": (b'{"success":true,"latency_ms":1}\n', 7, "1 of 50 samples"),
+    "only failures": (b'{"success":false,"error":"timeout"}\n' * 60, 3, "60 of 60 failures are timeouts"),
+    "seconds": (b'{"success":true,"latency_ms":0.9}\n' * 60, 0, "were seconds meant"),
+    "microseconds": (b'{"success":true,"latency_ms":3000000}\n' * 60, 3, "were microseconds meant"),
+    "the future": (b'{"ts":"2099-01-01T00:00:00Z","success":true,"latency_ms":9}\n' * 60, 0, "yet to come"),
+    "cut short": (gzip.compress(b'{"success":true,"latency_ms":9}\n' * 9000)[:-20], 2, "is broken, or cut short"),
+    "two versions": (
+        b'{"version":"%d.0.0","success":true,"latency_ms":9}\n' * 60 % ((1, 2) * 30),
+        2,
+        "another version",
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+@pytest.mark.parametrize("case", ODD_FILES)
+def test_an_odd_file_is_never_passed_over_in_silence(
+    full: Place, cli: Cli, tmp_path: Path, case: str, engine: str
+) -> None:
+    if engine == "duckdb":
+        pytest.importorskip("duckdb")
+    raw, code, said = ODD_FILES[case]
+    path = tmp_path / "in"
+    path.write_bytes(raw)
+    ran = cli("evaluate", "m@2.0.0", "--from", str(path), "--engine", engine)
+    assert ran.code == code
+    assert said in ran.out + ran.err
+    assert (ran.out == "") == (code == 2)
+
+
+def test_records_without_a_time_fail_whatever_asks_how_old_they_are(full: Place, cli: Cli) -> None:
+    (full.root / "policies" / "young.toml").write_text(
+        'schema = 1\nname = "young"\n[[rule]]\nid = "young"\nenforcement = "mandatory"\nevaluation = { max_age = "7d" }\n'
+    )
+    good = b'{"success":true,"latency_ms":100}\n' * 80
+    assert cli("evaluate", "m@2.0.0", "--from", "-", stdin=good).code == 0
+    ran = cli("check", "m@2.0.0", "--for", "activate")
+    assert ran.code == 7
+    assert "the inferences carry no time" in ran.out
 
 
 def test_a_registry_that_is_not_there_is_not_found_and_not_made(cli: Cli, tmp_path: Path) -> None:

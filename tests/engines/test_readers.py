@@ -348,7 +348,7 @@ def test_a_cell_that_is_no_number_is_malformed(cell: str) -> None:
     found = read(
         f'seconds,status\n1,ok\n"{cell}",ok\n'.encode(), columns={"latency_ms": "seconds", "success": "status == ok"}
     )
-    assert (found.malformed_count, found.malformed[0].line, found.stats.totals().requests) == (1, 2, 1)
+    assert (found.malformed_count, found.malformed[0].line, found.stats.totals().requests) == (1, 3, 1)
 
 
 @pytest.mark.parametrize("raw", [b"a,b\n1\n", b'a,b\n"1,2\n', b"a,b\n1,\xff\n", b"a,b\n1,2,3\n"])
@@ -436,6 +436,23 @@ def test_real_results_are_read_as_they_are(pattern: str, requests: int, failures
         totals = found.stats.totals()
         assert (totals.requests, totals.failures, len(found.stats.scores)) == (requests, failures, scores)
         assert found.malformed_count == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"latency_ms": "nope"}, {"latency_ms": "seconds - nope"}, {"error": "nope"}, {"success": "nope is empty"}],
+)
+def test_a_column_that_a_header_lacks_is_refused_whatever_it_is_for(column: dict[str, str]) -> None:
+    columns = {"latency_ms": "seconds", "success": "status == ok"} | column
+    with pytest.raises(Usage, match="no column 'nope'"):
+        read(b"seconds,status\n1,ok\n", columns=columns)
+
+
+def test_rows_of_csv_are_named_by_their_line(tmp_path: Path) -> None:
+    raw = b'seconds,status\n1,ok\n"1\n",ok\n1\n\n-1,ok\n1,ok,2\n'
+    found = read(raw, columns={"latency_ms": "seconds", "success": "status == ok"})
+    assert [bad.line for bad in found.malformed] == [4, 5, 7, 8]
+    assert found.malformed[1].why == "1 cell, and the header has 2"
 
 
 def test_samples_of_lm_eval_are_refused_with_what_to_read() -> None:

@@ -32,30 +32,33 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
     """
     if not query.columns:
         raise Usage("a table needs a column map", hint="--map latency_ms='seconds * 1000' --map success='status == ok'")
-    columns, chosen, seen = compiled(query.columns), documents.chosen_by(query), set[str]()
+    columns, chosen, is_first = compiled(query.columns), documents.chosen_by(query), True
     is_json = query.format == "json" or (query.format is None and _is_json(stream))
     for place, row in documents.each(stream) if is_json else _cells(stream):
         if isinstance(row, LineError):
             yield place, row
             continue
-        seen.update(name for one in columns.values() for name in (one.column, one.other) if _has(row, name))
+        if is_first:
+            _refuse_unknown(columns, row, is_json=is_json)
+            is_first = False
         try:
             yield place, _inference(row, columns, subject, chosen) if lines.is_wanted(row, query) else Skipped()
         except LineError as error:
             yield place, error
-        if place == 1:
-            _refuse_unknown(columns, seen, row)
 
 
-def _refuse_unknown(columns: Mapping[str, Expression], seen: set[str], row: Mapping[str, object]) -> None:
-    lacking = sorted({one.column for one in columns.values() if one.form not in ("empty", "filled")} - seen)
-    if lacking and not seen & {columns[name].column for name in ("success",) if name in columns}:
+def _refuse_unknown(columns: Mapping[str, Expression], row: Mapping[str, object], *, is_json: bool) -> None:
+    """Refuse columns that a table lacks, by its first row; one of JSON may leave out what has no value."""
+    needed = (one for one in columns.values() if not (is_json and one.form in ("empty", "filled")))
+    named = {name for one in needed for name in (one.column, one.other) if name}
+    lacking = sorted(name for name in named if not _has(row, name))
+    if lacking and not (is_json and _has(row, columns["success"].column)):
         has = ", ".join(ascii(name) for name in row)[:300]
         raise Usage(f"no column {', '.join(ascii(name) for name in lacking)}", hint=f"the first row has {has}")
 
 
 def _has(row: Mapping[str, object], name: str) -> bool:
-    return bool(name) and (name in row or lines.at(row, name) is not None)
+    return name in row or lines.at(row, name) is not None
 
 
 def _is_json(stream: BinaryIO) -> bool:
@@ -82,23 +85,25 @@ def _inference(
 
 
 def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
-    """Yield each row of CSV by its header; cells that are numbers, true, false or empty are read as that."""
+    """Yield each row of CSV with the line it ends on, by its header; cells that are numbers, true, false or empty are read as that."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     rows = csv.reader(text, strict=True)
-    header: list[str] = []
-    place = 0
+    header: list[str] | None = None
     try:
-        for place, row in enumerate(rows):
-            if place == 0:
+        for row in rows:
+            if header is None:
                 header = row
             elif row and len(row) != len(header):
-                yield place, LineError(f"{len(row)} cells, and the header has {len(header)}")
+                yield (
+                    rows.line_num,
+                    LineError(f"{len(row)} cell{'s' * (len(row) > 1)}, and the header has {len(header)}"),
+                )
             elif row:
-                yield place, dict(zip(header, map(_value, row), strict=True))
+                yield rows.line_num, dict(zip(header, map(_value, row), strict=True))
     except UnicodeDecodeError:
-        yield place + 1, LineError("not UTF-8 from here on")
+        yield rows.line_num + 1, LineError("not UTF-8 from here on")
     except csv.Error:
-        yield place + 1, LineError("not CSV from here on")
+        yield rows.line_num, LineError("not CSV from here on")
     finally:
         text.detach()
 
