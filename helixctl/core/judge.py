@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from helixctl.core import statistics as st
-from helixctl.core.stats import Stats, Totals
+from helixctl.core.stats import Score, Stats, Totals
 
 Number = int | Decimal
 _PRECISE = Context(prec=40)
@@ -87,7 +87,7 @@ class ThresholdResult(NamedTuple):
 class Evaluation(NamedTuple):
     """A verdict and what it rests on; metrics that were not measured are absent.
 
-    `intervals` holds one-sided 95% bounds, below and above, None where not estimable.
+    `intervals` holds one-sided 95% bounds, below and above, None where not estimable; those of a score as `scores.NAME`.
     """
 
     verdict: Verdict
@@ -126,7 +126,7 @@ def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None) -> Evalu
         proven=verdict is Verdict.PASSED and all(one.proven for one in results if one.outcome != "not_applicable"),
         samples=totals.requests,
         metrics=metrics,
-        intervals=_intervals(totals, metrics),
+        intervals=_intervals(totals, metrics) | {f"scores.{one.name}": _of_score(one) for one in stats.scores},
         thresholds=results,
         recommendations=tuple(_recommendations(ref or _named(stats), totals, results, thresholds)),
         newest_at=stats.newest_at,
@@ -180,6 +180,12 @@ def _mean_interval(name: str, totals: Totals) -> tuple[float, float] | None:
     interval = st.mean_interval(*totals.measures[measure])
     most = 1.0 if name == "avg_confidence" else math.inf
     return interval and (max(0.0, interval[0] / unit), min(most, interval[1] / unit))
+
+
+def _of_score(score: Score) -> tuple[Decimal | None, Decimal | None]:
+    spread = None if score.squares is None else st.mean_interval(score.n, score.total, score.squares)
+    low, high = (None, None) if spread is None else (end / 10**6 for end in spread)
+    return _bound(score.name, low), _bound(score.name, high)
 
 
 def _bound(name: str, value: float | None) -> Decimal | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from helixctl.core.judge import Evaluation, ThresholdResult, Thresholds, Verdict, judge
-from helixctl.core.stats import Inference, Stats, StatsBuilder
+from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LIMITS = Thresholds()
@@ -269,3 +270,17 @@ def test_a_limit_that_no_sample_proves_says_so() -> None:
     evaluation = judge(table(100), LIMITS._replace(max_error_rate=0))
     assert evaluation.verdict is Verdict.PASSED
     assert "no number of samples proves a limit of 0" in evaluation.recommendations[0]
+
+
+def test_the_mean_of_a_score_has_its_bounds_where_its_spread_is_known() -> None:
+    million = 10**6
+    scores = (
+        Score("qa.exact", 40, 30 * million, 30 * million**2),
+        Score("qa.few", 29, 29 * million, 29 * million**2),
+        Score("qa.mean", 40, 30 * million, None),
+    )
+    found = judge(Stats(scores=scores), Thresholds()).intervals
+    reach = 1.6448536 * math.sqrt(0.75 * 0.25 / 39)
+    low, high = (float(end or 0) for end in found["scores.qa.exact"])
+    assert (low, high) == (pytest.approx(0.75 - reach, abs=2e-6), pytest.approx(0.75 + reach, abs=2e-6))
+    assert found["scores.qa.few"] == found["scores.qa.mean"] == (None, None)

@@ -130,16 +130,14 @@ def _against(threshold: Payload, bounds: Sequence[float | None] | None, wide: in
 
 
 def _metrics(payload: Payload) -> list[Column]:
-    measured = {name: value for name, value in payload["metrics"].items() if value is not None}
-    bounds = [payload["intervals"].get(name) or (None, None) for name in measured]
-    names = [*measured, *(f"scores.{name}" for name in payload["scores"])]
-    if not names:
+    values = {name: value for name, value in payload["metrics"].items() if value is not None}
+    values |= {f"scores.{name}": value for name, value in payload["scores"].items()}
+    if not values:
         return []
-    values = [*measured.values(), *payload["scores"].values()]
-    spans = [between(*ends) for ends in bounds] + ["-"] * len(payload["scores"])
+    spans = [between(*(payload["intervals"].get(name) or (None, None))) for name in values]
     return [
-        Column("METRIC", [(name, None) for name in names]),
-        Column("VALUE", [(number(value), None) for value in values]),
+        Column("METRIC", [(name, None) for name in values]),
+        Column("VALUE", [(number(value), None) for value in values.values()]),
         Column("95% BOUNDS", [(span, None) for span in spans], 1),
     ]
 

@@ -80,10 +80,10 @@ def _evaluation(payload: Payload) -> Iterator[str]:
     yield "<details><summary>metrics</summary>"
     yield ""
     yield from _table("metric", "value", "95% bounds")
-    for metric, value in payload["metrics"].items():
-        yield _row(quoted(metric), number(value), between(*(payload["intervals"].get(metric) or (None, None))))
-    for name, value in payload["scores"].items():
-        yield _row(quoted(f"scores.{safe(name)}"), number(value), "-")
+    for metric, value in (
+        payload["metrics"] | {f"scores.{name}": one for name, one in payload["scores"].items()}
+    ).items():
+        yield _row(quoted(safe(metric)), number(value), between(*(payload["intervals"].get(metric) or (None, None))))
     if payload["histogram"]:
         yield from _fenced(evaluation.histogram(payload))
     yield ""
