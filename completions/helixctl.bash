@@ -17,12 +17,13 @@ _helixctl() {
     esac
   done
   case "$command" in
-    "") words="init demo completion register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check policy record evaluate compare list show status diff history audit verify reconcile" ;;
+    "") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check policy record evaluate compare list show status diff history audit verify reconcile" ;;
       audit) words="log export verify report checkpoint archive restore-archive" ;;
       policy) words="list lint explain test" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
+    "help") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=1 ;;
     "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
@@ -69,6 +70,9 @@ _helixctl() {
     "completion -o") words="text" ;;
     "completion --output") words="text" ;;
     "completion --color") words="auto always never" ;;
+    "help -o") words="text" ;;
+    "help --output") words="text" ;;
+    "help --color") words="auto always never" ;;
     "register -o") words="text json" ;;
     "register --output") words="text json" ;;
     "register --color") words="auto always never" ;;
@@ -199,6 +203,9 @@ _helixctl() {
     "completion -o") words="text" ;;
     "completion --output") words="text" ;;
     "completion --color") words="auto always never" ;;
+    "help -o") words="text" ;;
+    "help --output") words="text" ;;
+    "help --color") words="auto always never" ;;
     "register -o") words="text json" ;;
     "register --output") words="text json" ;;
     "register --color") words="auto always never" ;;

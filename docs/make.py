@@ -1,4 +1,4 @@
-"""Write what is generated: `completions/`, docs/commands.md, and the marked tables in the other pages.
+"""Write what is generated: `completions/`, docs/commands.md, docs/man/, and the marked tables in the other pages.
 
 `python docs/make.py` writes; with `--check` it writes nothing and exits 1 where something is out of date.
 """
@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from docs import man
 from helixctl import errors
-from helixctl.cli import app, completion
+from helixctl.cli import app, completion, explain
 from helixctl.cli.commands import completion as shells
 from helixctl.core import audit, checks, comparison, frameworks, integrity, policy_file, record, settings
 from helixctl.core.schema import Schema
@@ -25,6 +26,7 @@ def targets() -> dict[Path, str]:
     """Return every generated file with the text it should have."""
     found = {ROOT / "completions" / completion.FILES[shell]: completion.script(shell) for shell in shells.Shell}
     found[ROOT / "docs" / "commands.md"] = commands()
+    found |= {ROOT / "docs" / "man" / name: text for name, text in man.pages()}
     for page in sorted((ROOT / "docs").glob("*.md")):
         text = page.read_text()
         if MARK.search(text) and page not in found:
@@ -35,17 +37,11 @@ def targets() -> dict[Path, str]:
 def commands() -> str:
     """Return the reference of all commands: what each prints as its help."""
     parts = ["# Commands\n\nWhat each command prints with `-h`; made by `python docs/make.py`.\n"]
-    for name, entry in app.COMMANDS.items():
+    for name in app.COMMANDS:
         group = app.GROUPS.get(name)
-        inner = [(f"{name} {sub}", found) for sub, found in group.items()] if group else [(name, entry)]
-        parts += [f"\n## helixctl {full}\n\n```text\n{_help(full, found)}```\n" for full, found in inner]
+        inner = [f"{name} {sub}" for sub in group] if group else [name]
+        parts += [f"\n## helixctl {full}\n\n```text\n{explain.command_help(full.split())}```\n" for full in inner]
     return "".join(parts)
-
-
-def _help(name: str, entry: app.Entry) -> str:
-    command = app.command(name.rpartition(" ")[2], entry)
-    context = command.make_context(f"helixctl {name}", [], resilient_parsing=True, terminal_width=100)
-    return command.get_help(context) + "\n"
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -110,11 +106,12 @@ def _frameworks() -> str:
 
 
 def _errors() -> str:
-    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.HelixError)]
-    leaves = [one for one in kinds if one is not errors.HelixError]
-    return _table(
-        ("code", "exit", "meaning"), [(f"`{one.code}`", str(one.exit_code), _first_line(one)) for one in leaves]
-    )
+    rows = [(f"`{one.code}`", str(one.exit_code), " ".join(str(one.__doc__).split())) for one in errors.leaves()]
+    return _table(("code", "exit", "meaning"), rows)
+
+
+def _exits() -> str:
+    return _table(("exit", "meaning"), [(str(code), meaning) for code, meaning in errors.EXIT_CODES.items()])
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -127,6 +124,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "codes": _codes,
     "frameworks": _frameworks,
     "errors": _errors,
+    "exits": _exits,
 }
 
 

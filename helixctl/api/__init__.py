@@ -109,7 +109,9 @@ class Registry(NamedTuple):
         """Pass an act through the gate, under some terms."""
         from helixctl import gate
 
-        return gate.submit(self.store, self._request(act, terms))
+        request = self._request(act, terms)
+        with self.store.naming(request.ref):
+            return gate.submit(self.store, request)
 
     def register(
         self,
@@ -239,7 +241,8 @@ class Registry(NamedTuple):
         from helixctl import gate
         from helixctl.api.checking import foreseen
 
-        return gate.check(foreseen(self.store, ref, action, region))
+        with self.store.naming(parse_ref(ref)):
+            return gate.check(foreseen(self.store, ref, action, region))
 
     @property
     def policy(self) -> Policies:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.integrity import holders
 from helixctl.core.lifecycle import Status
+from helixctl.core.names import Ref
 from helixctl.core.record import Record, order_of
 from helixctl.errors import Damaged, HelixError, NotFound, NothingToRestore, Usage
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
-    from helixctl.core.names import Ref
     from helixctl.core.snapshot import Snapshot
     from helixctl.core.timeline import Timeline
     from helixctl.storage.ledger import Ledger
@@ -66,7 +66,7 @@ def listing(store: Store, model: str | None) -> Listing:
         models = [model] if model else still.models()
         found = [one for name in _told(store, models) for one in still.records(name)]
     if model and not found:
-        raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
+        raise store.missing(Ref(model))
     records = [one for one in found if isinstance(one, Record)]
     broken = [one for one in found if isinstance(one, HelixError)]
     return Listing(tuple(sorted(records, key=order_of)), tuple(broken))
@@ -89,7 +89,7 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
         names = [model] if model else still.models()
         found = tuple(_status(still.root, still.snapshot(name, at, book, rules)) for name in _told(store, names))
     if model and not found[0].counts and not found[0].broken:
-        raise NotFound(f"{model} is not registered", hint="helixctl list shows what there is")
+        raise store.missing(Ref(model))
     return found
 
 

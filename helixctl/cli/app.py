@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("init", "set up", "Make a folder a registry.", ("actor", "dry_run")),
     "demo": Entry("demo", "set up", "Carry a sample registry through the whole lifecycle.", formats=("text",)),
     "completion": Entry("completion", "set up", "Print the completion script of a shell.", formats=("text",)),
+    "help": Entry("help", "set up", "Explain a command, an exit code or an error.", formats=("text",)),
     "register": Entry("register", "lifecycle", "Add a version, inactive.", CONDITIONS),
     "update": Entry("update", "lifecycle", "Change values of a version's specification.", CONDITIONS),
     "promote": Entry("promote", "lifecycle", "Bring a version to testing, canary or active.", CONDITIONS),

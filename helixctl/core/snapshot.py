@@ -12,6 +12,7 @@ from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
 from helixctl.core.policy import Policy
 from helixctl.core.record import Record, order_of
+from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.errors import Drift, HelixError, NotFound, NothingToRestore
 
@@ -74,7 +75,8 @@ class Snapshot(NamedTuple):
         if record is None:
             known = ", ".join(sorted(self.records, key=ordered)[-3:])
             hint = f"latest versions of {self.model}: {known}" if known else "helixctl list shows what there is"
-            raise NotFound(f"{ref} is not registered", hint=hint)
+            near = did_you_mean(str(ref.version), self.records)
+            raise NotFound(f"{ref} is not registered{near}", hint=hint)
         return record
 
     def resolve(self, ref: Ref) -> Ref:

@@ -99,8 +99,26 @@ class Store(NamedTuple):
         try:
             raw = self.read(tree.path_of(ref))
         except NotFound:
-            raise NotFound(f"{ref} is not registered", hint="helixctl list shows what there is") from None
+            raise self.missing(ref) from None
         return self.decoded(ref, raw)
+
+    def missing(self, ref: Ref) -> NotFound:
+        """Return the refusal of a model or version that is not there, with the nearest one that is."""
+        from helixctl.core.schema import did_you_mean
+
+        versions = tree.versions(self.root, ref.model, self.overlay) if ref.version else []
+        near = did_you_mean(str(ref.version), versions) if versions else did_you_mean(ref.model, self.models())
+        return NotFound(f"{ref} is not registered{near}", hint="helixctl list shows what there is")
+
+    @contextmanager
+    def naming(self, ref: Ref) -> Iterator[None]:
+        """Let a refusal that finds nothing of a model name the nearest one."""
+        try:
+            yield
+        except NotFound:
+            if tree.versions(self.root, ref.model, self.overlay):
+                raise
+            raise self.missing(ref) from None
 
     def resolved(self, named: Ref) -> Record:
         """Return the version that a reference means now, as no writer is at work.
@@ -116,7 +134,7 @@ class Store(NamedTuple):
             if now.damaged:
                 raise now.damaged[0]
             if not now.records:
-                raise NotFound(f"{named.model} is not registered", hint="helixctl list shows what there is")
+                raise self.missing(Ref(named.model))
             if named.version is None:
                 raise Usage(f"{named} names no version", hint=f"write {named.model}@active or {named.model}@VERSION")
             return now.record(now.resolve(named))

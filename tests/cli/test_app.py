@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 
 from helixctl.cli import app
+from helixctl.errors import EXIT_CODES
 from tests.conftest import Place, Ran
 
 Cli = Callable[..., Ran]
@@ -76,6 +77,12 @@ def test_the_help_of_a_command_has_examples_and_exit_codes(
     assert printed(cli(*name.split(), "-h"), capsys) == text
     assert re.search(rf"Examples:\n(?s:.*)helixctl {name}\b", text)
     assert re.search(r"Exit codes: 0 [a-z]", text)
+    purpose, examples, *rest = (part.strip() for part in text.split("\n\n")[1:])
+    assert re.fullmatch(r"[A-Z].*\.", purpose, re.DOTALL)
+    assert examples.startswith("Examples:\n")
+    codes = re.findall(r"(?:^|[,;(]) *(\d+)\b", next(part for part in rest if part.startswith("Exit codes: "))[12:])
+    assert codes[0] == "0"
+    assert {int(code) for code in codes} <= set(EXIT_CODES)
     assert text.startswith(f"Usage: helixctl {name} ")
 
 
@@ -140,6 +147,10 @@ def test_shared_options_are_taken_in_any_place_after_the_command(place: Place, c
         (["list", "--outptu", "json"], "--output"),
         (["check", "m@1.0.0", "--for", "actvate"], "activate"),
         (["update", "m@1.0.0", "--set", "cost.teir=premium"], "cost.tier"),
+        (["list", "--fields", "modle"], "model"),
+        (["help", "actvate"], "activate"),
+        (["help", "hx510"], "HX501"),
+        (["activate", "m@1.0.0", "--override", "evaluaton", "--reason", "served there for years"], "evaluation"),
     ],
 )
 def test_what_is_misspelt_is_answered_with_what_was_meant(

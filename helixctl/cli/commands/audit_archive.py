@@ -18,13 +18,13 @@ def run(
 ) -> None:
     """Move segments that are older than [audit] retention_days out of the registry, and leave a tombstone.
 
-    A tombstone holds the digest of each segment and what its entries add up to, so the log still verifies without them.
-    retention_days is 0 (everything stays) or at least 183.
-
     \b
     Examples:
       helixctl audit archive --check
       helixctl audit archive --to /backup/audit --yes --reason "retention"
+
+    A tombstone holds the digest of each segment and what its entries add up to, so the log still verifies without them.
+    retention_days is 0 (everything stays) or at least 183.
 
     Exit codes: 0 archived, or nothing is due; 2 no folder; 6 the log is not whole; 8 not durable; 9 not confirmed;
     10 something is due (only with --check).

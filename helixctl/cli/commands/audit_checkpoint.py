@@ -15,13 +15,13 @@ def run(
 ) -> None:
     """State what the log is now: its heads, and a digest of each segment; signed where there is a key.
 
-    The key is HELIX_SIGNING_KEY, or git's user.signingkey where gpg.format is ssh. Keep a copy of the checkpoint and its
-    signature where nobody who can write the registry can write: verify --against it proves that no entry was lost.
-
     \b
     Examples:
       helixctl audit checkpoint --reason "end of quarter"
       helixctl audit verify --against 20261123T101500000Z-3fa9c1d2e4b5.note
+
+    The key is HELIX_SIGNING_KEY, or git's user.signingkey where gpg.format is ssh. Keep a copy of the checkpoint and its
+    signature where nobody who can write the registry can write: verify --against it proves that no entry was lost.
 
     Exit codes: 0 written, 5 the log grew meanwhile, 6 the log is not whole, 8 not durable, or no key.
     """

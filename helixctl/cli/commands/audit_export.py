@@ -24,16 +24,16 @@ def run(
     """Export the log, oldest first: ndjson (the raw lines, each with its hash), json, csv, or as events of other systems.
 
     \b
-    ecs          Elastic Common Schema, one event a line
-    ocsf         Open Cybersecurity Schema Framework, class API Activity, one event a line
-    cloudevents  CloudEvents 1.0, one event a line
-
-    \b
     Examples:
       helixctl audit export > audit.ndjson
       helixctl audit export --since 2026-01-01 --until 2026-04-01 -o csv > q1.csv
       helixctl audit export --severity warning -o ocsf > findings.ndjson
       helixctl audit export --model my-model | jq -r .action
+
+    \b
+    ecs          Elastic Common Schema, one event a line
+    ocsf         Open Cybersecurity Schema Framework, class API Activity, one event a line
+    cloudevents  CloudEvents 1.0, one event a line
 
     Exit codes: 0 exported, 2 an unknown action or time, 6 the log is broken, 8 the output cannot be written.
     """

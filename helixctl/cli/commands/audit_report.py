@@ -22,14 +22,14 @@ def run(
 ) -> None:
     """Report a period of the log: what happened and served, who agreed, overrides, denials, evaluations, figures.
 
-    With --framework also which of that framework's records this log serves and which it cannot; that is evidence for an
-    auditor, and no claim of compliance. The report is given even where the log is broken: then it says so first.
-
     \b
     Examples:
       helixctl audit report --since 90d
       helixctl audit report --since 2026-01-01 --until 2026-04-01 --framework soc2 -o html > q1.html
       helixctl audit report --model my-model -o json | jq .figures
+
+    With --framework also which of that framework's records this log serves and which it cannot; that is evidence for an
+    auditor, and no claim of compliance. The report is given even where the log is broken: then it says so first.
 
     Exit codes: 0 reported, 2 no such framework or time, 3 denied, 4 no such model or anchor, 6 the log or a file is not
     what it was (3 and 6 as verify says, reported all the same).

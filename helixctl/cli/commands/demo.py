@@ -15,12 +15,12 @@ def run(
 ) -> None:
     """Carry a copy of the sample registry through the whole lifecycle, each step the command as you would type it.
 
-    The clock is pinned, so that real end-of-life dates read the same every day.
-
     \b
     Examples:
       helixctl demo
       helixctl demo /tmp/tour && cd /tmp/tour && helixctl status
+
+    The clock is pinned, so that real end-of-life dates read the same every day.
 
     Exit codes: 0 shown, 1 a step did not go as it should, 5 the folder is not empty, 8 it cannot be written.
     """

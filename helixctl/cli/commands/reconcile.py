@@ -24,14 +24,14 @@ def run(
 ) -> None:
     """Settle what a merge left: two versions in service, or a file that two sides changed.
 
-    The version kept counts as the one activated last, and the other as its predecessor. A file becomes what one side had;
-    where the bytes of that side exist nowhere any more, the file is taken as it lies, and the entry says so.
-    Where there is nothing to settle, edits of settings, policies and trust are recorded.
-
     \b
     Examples:
       helixctl reconcile my-model --keep my-model@2.0.0 --yes
       helixctl reconcile my-model --keep origin/main --yes --reason "main was right"
+
+    The version kept counts as the one activated last, and the other as its predecessor. A file becomes what one side had;
+    where the bytes of that side exist nowhere any more, the file is taken as it lies, and the entry says so.
+    Where there is nothing to settle, edits of settings, policies and trust are recorded.
 
     Exit codes: 0 settled, or nothing to do; 2 no such side; 3 denied; 5 the log grew meanwhile; 6 drift;
     9 not confirmed, or the side is not named.

@@ -16,13 +16,13 @@ def run(
 ) -> None:
     """Return a model to the version that served before; run twice, it goes further back.
 
-    The version left behind becomes inactive and blocked, so that a repeated job cannot bring it back.
-
     \b
     Examples:
       helixctl rollback my-model --reason "errors doubled"
       helixctl rollback my-model --to 1.2.0
       helixctl rollback my-model --dry-run
+
+    The version left behind becomes inactive and blocked, so that a repeated job cannot bring it back.
 
     Exit codes: 0 rolled back, 3 denied, 4 not found, 5 nothing to restore, 6 drift, 8 not durable.
     """

@@ -18,13 +18,13 @@ def run(
 ) -> None:
     """Tell what serves, what is on its way, what a rollback would restore, and what ends soon, by model.
 
-    Of the past, from the log: what served, what was on its way, and what was blocked.
-
     \b
     Examples:
       helixctl status
       helixctl status my-model --at 2026-03-01
       helixctl status my-model -o json | jq '.models[0].active'
+
+    Of the past, from the log: what served, what was on its way, and what was blocked.
 
     Exit codes: 0 told, 2 no such time, 4 no such model, 6 some files cannot be read, or the log is broken.
     """

@@ -18,12 +18,12 @@ def run(
 ) -> None:
     """Change values of a version's specification; comments and layout of the file stay.
 
-    A change of what the version serves returns it from testing to inactive, and is refused in any later status.
-
     \b
     Examples:
       helixctl update my-model@2.0.0 --set cost.input_per_mtok=2.50
       helixctl update my-model@2.0.0 --set 'tags=["llm", "premium"]' --unset availability.replacement
+
+    A change of what the version serves returns it from testing to inactive, and is refused in any later status.
 
     Exit codes: 0 updated, 2 malformed, 3 denied, 4 not found, 5 would change what serves, 6 drift, 8 not durable.
     """

@@ -1,0 +1,67 @@
+"""What `helixctl help` says of a command, an exit code or an error, from the tables that also make the documentation."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from helixctl import errors
+from helixctl.cli import app
+from helixctl.core.names import one_of
+from helixctl.errors import Usage
+
+WIDTH = 100
+
+
+def text(topic: list[str]) -> str:
+    """Return what there is to say of a topic; without one, of the program.
+
+    Raises:
+        Usage: there is no such topic; the nearest is named.
+    """
+    word = " ".join(topic)
+    if word.isdecimal():
+        return _exit_code(word)
+    if word.upper().startswith("HX"):
+        return _error(word.upper())
+    return command_help(topic)
+
+
+def _exit_code(word: str) -> str:
+    code = int(one_of("exit code", word, map(str, errors.EXIT_CODES)))
+    same = [f"{one.code}  {_lines(one)[0]}" for one in errors.leaves() if one.exit_code == code]
+    return _page(f"exit code {code}", [errors.EXIT_CODES[code], *same])
+
+
+def _error(word: str) -> str:
+    kinds = {one.code: one for one in errors.leaves()}
+    found = kinds[one_of("error code", word, kinds)]
+    return _page(f"{found.code}  (exit code {found.exit_code})", _lines(found))
+
+
+def _lines(kind: type[errors.HelixError]) -> list[str]:
+    return [" ".join(part.split()) for part in str(kind.__doc__).split("\n\n")]
+
+
+def _page(head: str, paragraphs: list[str]) -> str:
+    body = (textwrap.fill(one, WIDTH, initial_indent="  ", subsequent_indent="  ") for one in paragraphs)
+    return "\n".join((head, *body)) + "\n"
+
+
+def command_help(words: list[str]) -> str:
+    """Return the help of the program, of a group or of a command, as `-h` prints it.
+
+    Raises:
+        Usage: there is no such command; the nearest is named.
+    """
+    found: Any = app.tree()
+    table, path = app.COMMANDS, "helixctl"
+    for word in words:
+        if not table:
+            raise Usage(f"{path} has no commands of its own", hint=f"{path} --help")
+        entry = table[one_of("command or code", word, table)]
+        path, inner = f"{path} {word}", app.GROUPS.get(word, {}) if table is app.COMMANDS else {}
+        found = app.group(word, inner) if inner else app.command(word, entry)
+        table = inner
+    context = found.make_context(path, [], resilient_parsing=True, terminal_width=WIDTH)
+    return str(found.get_help(context)) + "\n"

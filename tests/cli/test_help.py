@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helixctl import errors
+from helixctl.cli import app
+from tests.conftest import Place, Ran
+
+Cli = Callable[..., Ran]
+MAN = Path(__file__).parent.parent.parent / "docs/man"
+
+
+@pytest.mark.parametrize("kind", errors.leaves(), ids=lambda kind: str(kind.code))
+def test_an_error_is_explained_with_one_thing_to_do(cli: Cli, kind: type[errors.HelixError]) -> None:
+    ran = cli("help", kind.code.lower())
+    head, fact, *advice = ran.out.splitlines()
+    assert (ran.code, ran.err) == (0, "")
+    assert head == f"{kind.code}  (exit code {kind.exit_code})"
+    assert fact.startswith("  ")
+    assert advice
+    assert kind.exit_code in errors.EXIT_CODES
+
+
+@pytest.mark.parametrize("code", errors.EXIT_CODES)
+def test_an_exit_code_is_explained_with_the_errors_that_end_so(cli: Cli, code: int) -> None:
+    ran = cli("help", str(code))
+    assert (ran.code, ran.out.splitlines()[0]) == (0, f"exit code {code}")
+    named = re.findall(r"HX\d{3}", ran.out)
+    assert named == [kind.code for kind in errors.leaves() if kind.exit_code == code]
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in errors.leaves()]
+    assert len(codes) == len(set(codes)) >= 17
+
+
+@pytest.mark.parametrize("words", [["activate"], ["audit", "log"], ["audit"], []])
+def test_help_of_a_command_is_what_the_command_prints(
+    cli: Cli, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = cli("help", *words).out
+    printed = cli(*words, "--help").out + capsys.readouterr().out
+    assert told.split() == printed.split()
+
+
+@pytest.mark.parametrize("topic", [["42"], ["HX000"], ["frobnicate"], ["activate", "m"], ["audit", "nope"]])
+def test_what_cannot_be_explained_is_refused(cli: Cli, topic: list[str]) -> None:
+    ran = cli("help", *topic)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error[HX201]: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["show", "opnai/gpt@1.0.0"], "openai/gpt"),
+        (["show", "opnai/gpt@active"], "openai/gpt"),
+        (["show", "openai/gpt@1.0.1"], "1.0.0"),
+        (["activate", "opnai/gpt@1.0.0"], "openai/gpt"),
+        (["activate", "openai/gpt@1.0.1"], "1.0.0"),
+        (["check", "openai/gtp@1.0.0", "--for", "activate"], "openai/gpt"),
+        (["rollback", "openai/gtp"], "openai/gpt"),
+        (["list", "openai/gp"], "openai/gpt"),
+        (["status", "openai/gp"], "openai/gpt"),
+        (["diff", "openai/gpt@latest", "openai/gp@latest"], "openai/gpt"),
+    ],
+)
+def test_a_misspelt_model_or_version_is_answered_with_the_nearest(
+    place: Place, cli: Cli, words: list[str], near: str
+) -> None:
+    place.register("openai/gpt@1.0.0")
+    ran = cli(*words)
+    assert (ran.code, ran.out) == (4, "")
+    assert f"(did you mean '{near}'?)" in ran.err
+
+
+def test_there_is_a_manual_page_of_every_command() -> None:
+    names = {f"helixctl-{name}.1" for name in app.COMMANDS if name not in app.GROUPS}
+    names |= {f"helixctl-{group}-{name}.1" for group, table in app.GROUPS.items() for name in table}
+    assert {path.name for path in MAN.glob("*.1")} == {"helixctl.1", *names}
+
+
+@pytest.mark.skipif(not shutil.which("man") and not shutil.which("mandoc"), reason="needs man-db or mandoc")
+@pytest.mark.parametrize("name", ["helixctl", "helixctl-evaluate", "helixctl-audit-log"])
+def test_a_manual_page_renders_with_its_parts(name: str) -> None:
+    program = ["man", "-l"] if shutil.which("man") else ["mandoc"]
+    done = subprocess.run(
+        [*program, MAN / f"{name}.1"],
+        capture_output=True,
+        text=True,
+        env={"MANWIDTH": "100", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    text = re.sub(".\b", "", done.stdout)
+    headings = re.findall(r"^[A-Z][A-Z ]+$", text, re.MULTILINE)
+    assert headings[:2] == ["NAME", "SYNOPSIS"]
+    assert {"EXAMPLES", "EXIT STATUS"} <= set(headings)
