@@ -196,7 +196,7 @@ def test_an_error_is_one_json_object_on_stderr_where_json_was_asked_for(full: Pl
         "kind": "error",
         "code": "HX401",
         "exit_code": 4,
-        "message": "m@9.0.0 is not registered",
+        "message": "m@9.0.0 is not registered (did you mean '2.0.0'?)",
         "hint": "helixctl list shows what there is",
         "path": None,
         "line": None,
