@@ -53,3 +53,11 @@ def test_a_diff_in_other_formats_has_a_row_for_each_key(two: Place, cli: Cli) ->
     rows = list(csv.DictReader(io.StringIO(cli("diff", "m@active", "m@latest", "-o", "csv").out)))
     assert [row["key"] for row in rows] == [one["key"] for one in found["changes"]]
     assert cli("diff", "m@active", "m@latest", "--fields", "key", "-o", "ndjson").out.count("\n") == len(rows)
+
+
+def test_a_history_reads_as_the_log_of_git(two: Place, cli: Cli) -> None:
+    ran = cli("history", "m@1.0.0", "-n", "1")
+    head, actor, date, empty, *body = ran.out.splitlines()
+    assert (head, actor) == ("entry 3  version.activated  m@1.0.0", "Actor:  alice@example.com (test)")
+    assert date.startswith("Date:   2026-03-01T")
+    assert (empty, body) == ("", ["    m@1.0.0: inactive -> active", "    reason: already serves in production", ""])

@@ -162,10 +162,12 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
     subject = f"{entry['model']}@{entry['version']}" if entry["model"] else entry["registry"]
     outcome = entry["outcome"]
     mark = "" if outcome == "success" else f"  {paint(outcome, OUTCOME.get(outcome), on=on)}"
-    lines = [
-        f"{entry['ts']}  {paint(safe(entry['action']), 'bold', on=on)}  {safe(subject)}{mark}  "
-        f"by {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\n"
-    ]
+    number = paint(f"entry {entry['seq']}", "yellow", on=on)
+    head = f"{number}  {paint(safe(entry['action']), 'bold', on=on)}  {safe(subject)}{mark}\n"
+    head += f"Actor:  {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\nDate:   {entry['ts']}\n"
+    if verbose:
+        head += f"Hash:   {entry['hash']}\nId:     {entry['id']}\n"
+    lines = []
     moves = {(one["model"], one["version"], one["from"], one["to"]): None for one in entry["effects"] if one["model"]}
     for model, version, origin, target in moves:
         if origin != target:
@@ -174,12 +176,13 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
     decision = entry["data"].get("decision")
     if decision and outcome == "denied":
+        from textwrap import indent
+
         from helixctl.cli.render.decision import blocks, findings
 
-        lines += findings([one for one in decision["findings"] if blocks(one)], on)
-    if verbose:
-        lines.append(f"    seq {entry['seq']}  severity {entry['severity']}  id {entry['id']}  hash {entry['hash']}\n")
-    return "".join(lines)
+        blocking = findings([one for one in decision["findings"] if blocks(one)], on)
+        lines.append(indent("".join(blocking), "  "))
+    return "\n".join((head, *(["".join(lines)] if lines else []))) + "\n"
 
 
 def _count(number: int, one: str, many: str) -> str:
