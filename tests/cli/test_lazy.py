@@ -44,14 +44,14 @@ def test_show_imports_no_more_than_it_needs(place: Place) -> None:
 
 BUDGETS = {
     "show m@1.0.0": 34,
-    "show m@latest": 40,
+    "show m@latest": 42,
     "list": 39,
-    "diff m@1.0.0 m@latest": 40,
-    "status": 45,
+    "diff m@1.0.0 m@latest": 42,
+    "status": 48,
     "history m": 42,
-    "check m@1.0.0 --for block": 49,
-    "verify": 52,
-    "block m@1.0.0": 53,
+    "check m@1.0.0 --for block": 52,
+    "verify": 55,
+    "block m@1.0.0": 56,
     "help 3": 16,
     "--help": 11,
 }
