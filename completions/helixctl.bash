@@ -6,20 +6,21 @@ _helixctl() {
   local i=1 count=${#line[@]} seen=0
   (( count > 2 )) && { command="${line[1]}"; i=2; }
   case "$command" in
-    audit|policy) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
+    audit|policy|schedule) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
   esac
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
   done
   case "$command" in
-    "") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep check policy record evaluate compare list show status diff history audit verify reconcile" ;;
+    "") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy record evaluate compare list show status diff history audit verify reconcile" ;;
       audit) words="log export verify report checkpoint archive restore-archive" ;;
       policy) words="list lint explain test" ;;
+      schedule) words="list cancel" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
@@ -27,7 +28,7 @@ _helixctl() {
     "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
-    "activate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "activate") options="--help -h --at --not-after -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "deactivate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "deprecate") options="--help -h --eol --grace-days --replacement --migration-guide --allow-new-deployments --no-new-deployments --cancel -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
@@ -36,6 +37,8 @@ _helixctl() {
     "unblock") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "adopt") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "sweep") options="--help -h --as-of -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
+    "schedule list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "schedule cancel") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=1 ;;
     "check") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=ref; most=1 ;;
     "policy list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
     "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
@@ -110,6 +113,12 @@ _helixctl() {
     "sweep -o") words="text json" ;;
     "sweep --output") words="text json" ;;
     "sweep --color") words="auto always never" ;;
+    "schedule list -o") words="text json ndjson csv" ;;
+    "schedule list --output") words="text json ndjson csv" ;;
+    "schedule list --color") words="auto always never" ;;
+    "schedule cancel -o") words="text json" ;;
+    "schedule cancel --output") words="text json" ;;
+    "schedule cancel --color") words="auto always never" ;;
     "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
     "check -o") words="text json github junit sarif gitlab markdown" ;;
     "check --output") words="text json github junit sarif gitlab markdown" ;;
@@ -188,7 +197,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
@@ -243,6 +252,12 @@ _helixctl() {
     "sweep -o") words="text json" ;;
     "sweep --output") words="text json" ;;
     "sweep --color") words="auto always never" ;;
+    "schedule list -o") words="text json ndjson csv" ;;
+    "schedule list --output") words="text json ndjson csv" ;;
+    "schedule list --color") words="auto always never" ;;
+    "schedule cancel -o") words="text json" ;;
+    "schedule cancel --output") words="text json" ;;
+    "schedule cancel --color") words="auto always never" ;;
     "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
     "check -o") words="text json github junit sarif gitlab markdown" ;;
     "check --output") words="text json github junit sarif gitlab markdown" ;;

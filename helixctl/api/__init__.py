@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from helixctl.api.inspection import Listing, ModelStatus
     from helixctl.api.log import Log
     from helixctl.api.policies import Policies
+    from helixctl.api.scheduling import Schedule
     from helixctl.api.sources import Asked
     from helixctl.api.sweep import Swept
     from helixctl.core import request as ask
@@ -88,7 +89,8 @@ class Registry(NamedTuple):
         created = create(root, name or os.path.basename(root) or "registry", who(), clock(), random)
         return cls(registry.Store(root, random, clock), who), created
 
-    def _request(self, act: ask.Act, terms: Terms) -> ask.Request:
+    def request(self, act: ask.Act, terms: Terms) -> ask.Request:
+        """Return an act with the terms under which it is asked for."""
         from helixctl.core import request as ask
 
         return ask.Request(
@@ -103,13 +105,13 @@ class Registry(NamedTuple):
     def _about(self, ref: Ref, terms: Terms) -> ask.Request:
         from helixctl.core.request import Adopt
 
-        return self._request(Adopt(ref), terms)
+        return self.request(Adopt(ref), terms)
 
     def submit(self, act: ask.Act, terms: Terms) -> Result:
         """Pass an act through the gate, under some terms."""
         from helixctl import gate
 
-        request = self._request(act, terms)
+        request = self.request(act, terms)
         with self.store.naming(request.ref):
             return gate.submit(self.store, request)
 
@@ -170,10 +172,7 @@ class Registry(NamedTuple):
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
-        from helixctl.core import request as ask
-        from helixctl.core.lifecycle import Status
-
-        return self.submit(ask.Move(versioned(ref), Status.ACTIVE), terms)
+        return self.promote(ref, "active", **terms)
 
     def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take a version out of testing, canary or service."""
@@ -233,7 +232,7 @@ class Registry(NamedTuple):
         from helixctl.api.sweep import sweep
         from helixctl.core import request as ask
 
-        request = self._request(ask.Retire(Ref("sweep")), terms)
+        request = self.request(ask.Retire(Ref("sweep")), terms)
         return sweep(self.store, request, as_of or self.store.clock())
 
     def check(self, ref: str, action: str, *, region: str | None = None) -> Decision:
@@ -351,6 +350,13 @@ class Registry(NamedTuple):
         if wanted.severity is not None:
             one_of("severity", wanted.severity, SEVERITIES)
         return self.store.entries(wanted.checked(self.store.clock()) if wanted.at else wanted)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Activations that wait for their time."""
+        from helixctl.api.scheduling import Schedule
+
+        return Schedule(self)
 
     @property
     def log(self) -> Log:

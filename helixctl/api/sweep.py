@@ -1,11 +1,12 @@
-"""The sweep: warn of ends of life at hand, once each, and retire what is past them."""
+"""The sweep: make the activations that are due, warn of ends of life at hand, once each, and retire what is past them."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from helixctl.api.scheduling import due
 from helixctl.core import request as ask
 from helixctl.core import times
 from helixctl.core.audit import Filter
@@ -22,8 +23,7 @@ Mark = tuple[str, str, str, int]
 """A warning that was given: model, version, end of life, days before it (0: past)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(NamedTuple):
     """A version whose end of life is at hand or past while it serves."""
 
     model: str
@@ -33,27 +33,37 @@ class Warned:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep did: a result for each change, the warnings it gave, and what it could not read."""
+class Swept(NamedTuple):
+    """What a sweep did: a result for each change, the warnings it gave, and what it could not read.
+
+    Args:
+        is_check: only whether there is anything to do is asked for.
+    """
 
     as_of: datetime
     dry_run: bool
     results: tuple[Result, ...]
     warned: tuple[Warned, ...]
     broken: tuple[HelixError, ...]
+    is_check: bool = False
 
     @property
     def allowed(self) -> bool:
         """True where policy denied nothing."""
         return all(result.allowed for result in self.results)
 
+    @property
+    def is_pending(self) -> bool:
+        """True where there is something to do, and only that was asked for."""
+        return self.is_check and self.dry_run and bool(self.results)
+
 
 def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
-    """Warn and retire as the settings say; running it again does nothing more.
+    """Activate what is due, warn and retire as the settings say; running it again does nothing more.
 
     Args:
-        request: the envelope. as_of: the time at which ends of life are judged.
+        request: the envelope.
+        as_of: the time at which ends of life are judged, and in a dry run all else; activations go by the clock.
 
     Raises:
         HelixError: settings or policies do not load, or the log is broken.
@@ -66,9 +76,14 @@ def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
 
 
 def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settings) -> Swept:
+    if request.dry_run:
+        store = store._replace(clock=lambda: as_of)
+    fired = list(due(store, request, store.clock()))
+    results = [one for one in fired if not isinstance(one, HelixError)]
     records, fallbacks, broken = _records(store, as_of, settings)
+    broken += [one for one in fired if isinstance(one, HelixError)]
     marks = _marks(store)
-    results, warned = [], []
+    warned = []
     for record in records:
         ends = record.end_of_life
         if ends is None or record.status is Status.RETIRED:
@@ -84,7 +99,8 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
             results.append(submit(store, _envelope(request, act, record)))
         except (Damaged, Drift) as error:  # trouble in one model does not stop the sweep of the others
             broken.append(error)
-    return Swept(as_of, request.dry_run, tuple(results), tuple(warned), tuple(broken))
+    told = {str(error): error for error in broken}
+    return Swept(as_of, request.dry_run, tuple(results), tuple(warned), tuple(told.values()))
 
 
 def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Record], set[Ref], list[HelixError]]:

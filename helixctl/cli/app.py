@@ -53,8 +53,9 @@ COMMANDS: dict[str, Entry] = {
     "unblock": Entry("unblock", "lifecycle", "Lift a block.", CONDITIONS),
     "adopt": Entry("adopt", "lifecycle", "Take in a version file that was edited by hand.", CONDITIONS),
     "sweep": Entry(
-        "sweep", "lifecycle", "Warn of ends of life, and retire what is past them.", ("reason", "actor", "dry_run")
+        "sweep", "lifecycle", "Do what is due: activations, warnings, retirements.", ("reason", "actor", "dry_run")
     ),
+    "schedule": Entry("schedule", "lifecycle", "List and cancel activations that wait for their time."),
     "check": Entry("check", "gate", "Ask policy about a change, without making it.", formats=("text", "json", *CI)),
     "policy": Entry("policy", "gate", "List, lint, explain and test the policies."),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
@@ -118,7 +119,13 @@ POLICY: dict[str, Entry] = {
     "explain": Entry("policy_explain", "gate", "Tell which rules apply to a change, and why."),
     "test": Entry("policy_test", "gate", "Try policies on cases.", formats=("text", "json", *CI)),
 }
-GROUPS = {"audit": AUDIT, "policy": POLICY}
+SCHEDULE: dict[str, Entry] = {
+    "list": Entry(
+        "schedule_list", "lifecycle", "List what waits, the next one first.", formats=("text", "json", "ndjson", "csv")
+    ),
+    "cancel": Entry("schedule_cancel", "lifecycle", "Take one off the schedule.", ("reason", "actor", "dry_run")),
+}
+GROUPS = {"audit": AUDIT, "policy": POLICY, "schedule": SCHEDULE}
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

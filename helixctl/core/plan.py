@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helixctl.core.audit import Effect
 from helixctl.core.lifecycle import Action, Status
 from helixctl.core.record import Record
-from helixctl.errors import IllegalTransition
+from helixctl.core.snapshot import Snapshot
+from helixctl.errors import Drift, IllegalTransition
 
 
 class Plan(NamedTuple):
@@ -19,6 +20,7 @@ class Plan(NamedTuple):
         action: the word that policy knows; None for what policy does not judge (evaluations, warnings).
         subject: the version that policy looks at, as it would be asked about; None for what concerns no version.
         records: the new records, to be written in one transaction. files: other new files, by path; None removes one.
+        replaces: the digest that such a file must have still, None where it must not be there.
         outcome: failed only for an evaluation whose verdict is failed.
         undo: the command that takes the change back, where there is one.
     """
@@ -32,6 +34,7 @@ class Plan(NamedTuple):
     undo: str | None = None
     note: str | None = None
     files: Mapping[str, bytes | None] = MappingProxyType({})
+    replaces: Mapping[str, str | None] = MappingProxyType({})
 
 
 def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:
@@ -50,3 +53,19 @@ def refuse_retired(record: Record, verb: str) -> None:
         raise IllegalTransition(
             f"{record.ref} is retired: it cannot be {verb}", hint="retired is final; register a new version"
         )
+
+
+def refuse_drift(records: Iterable[Record], now: Snapshot) -> None:
+    """Refuse to rely on versions whose files differ from the log.
+
+    Raises:
+        Drift: one does.
+    """
+    for record in records:
+        drift = now.drifted.get(record.version)
+        if drift:
+            raise Drift(
+                f"{record.ref} was changed outside helixctl: {drift}",
+                path=f"models/{now.model}/{record.version}.toml",
+                hint=f"helixctl adopt {record.ref} --reason '...', or restore the file from git",
+            )

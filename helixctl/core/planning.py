@@ -14,7 +14,7 @@ from helixctl.core.audit import Effect
 from helixctl.core.edit import edited
 from helixctl.core.lifecycle import IN_SERVICE, Action, Status
 from helixctl.core.names import parse_version, same_version
-from helixctl.core.plan import Plan, effect_of, refuse_retired
+from helixctl.core.plan import Plan, effect_of, refuse_drift, refuse_retired
 from helixctl.core.reconciling import reconcile
 from helixctl.core.record import Record
 from helixctl.core.request import Request
@@ -36,14 +36,8 @@ def plan(request: Request, now: Snapshot) -> Plan:
     request = request._replace(act=act)
     _expected(request, now)
     planned = _plan(request, now)
-    for record in planned.records:
-        drift = now.drifted.get(record.version)
-        if drift and not isinstance(request.act, ask.Adopt):
-            raise Drift(
-                f"{record.ref} was changed outside helixctl: {drift}",
-                path=f"models/{now.model}/{record.version}.toml",
-                hint=f"helixctl adopt {record.ref} --reason '...', or restore the file from git",
-            )
+    if not isinstance(request.act, ask.Adopt):
+        refuse_drift(planned.records, now)
     return planned
 
 
@@ -88,8 +82,24 @@ def _plan(request: Request, now: Snapshot) -> Plan:
             return _warn(request.act, now)
         case ask.Reconcile():
             return reconcile(request.act, now)
+        case ask.Schedule() | ask.Fire() | ask.Unschedule():
+            return _scheduled(request.act, request, now)
         case act:
             return _noted(act, now)
+
+
+def _scheduled(act: ask.Schedule | ask.Fire | ask.Unschedule, request: Request, now: Snapshot) -> Plan:
+    from helixctl.core import schedule
+
+    match act:
+        case ask.Schedule():
+            return schedule.schedule(act, request, now)
+        case ask.Fire():
+            return schedule.fire(act, request, now)
+        case ask.Unschedule():
+            return schedule.unschedule(act, now)
+        case never:
+            assert_never(never)
 
 
 def _noted(act: ask.Evaluate | ask.Observe | ask.Attest, now: Snapshot) -> Plan:

@@ -156,7 +156,7 @@ def everything(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
 def asked(action: Action, case: Case, request: Request | None) -> Case:
     """Return the case of one question: the action, by whom, and in which region."""
     case = case._replace(action=action, kept={})
-    return case._replace(requester=request.actor.id, region=request.region or case.region) if request else case
+    return case._replace(requester=request.requester, region=request.region or case.region) if request else case
 
 
 def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> Decision:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.audit import Actor
 from helixctl.core.lifecycle import Action, Status
 from helixctl.core.names import Ref
+
+if TYPE_CHECKING:
+    from helixctl.core.schedule import Scheduled
 
 
 class Register(NamedTuple):
@@ -73,6 +76,31 @@ class Block(NamedTuple):
 
     ref: Ref
     blocked: bool = True
+
+
+class Schedule(NamedTuple):
+    """Let an activation wait for its time; one that waits already, `is_known`, changes nothing."""
+
+    ref: Ref
+    scheduled: Scheduled
+    is_known: bool = False
+
+
+class Fire(NamedTuple):
+    """Make an activation whose time has come; `digest` is of its file, as the log knows it."""
+
+    ref: Ref
+    scheduled: Scheduled
+    digest: str | None
+
+
+class Unschedule(NamedTuple):
+    """Take an activation off the schedule; `digest` is of its file, as it lies there, `why` says what ended it."""
+
+    ref: Ref
+    scheduled: Scheduled
+    digest: str | None
+    why: str
 
 
 class Warn(NamedTuple):
@@ -148,6 +176,9 @@ Act = (
     | Deprecate
     | Retire
     | Block
+    | Schedule
+    | Fire
+    | Unschedule
     | Warn
     | Evaluate
     | Observe
@@ -177,6 +208,11 @@ class Request(NamedTuple):
     def ref(self) -> Ref:
         """The model and version asked about."""
         return self.act.ref
+
+    @property
+    def requester(self) -> str:
+        """Who asked for it: of a scheduled activation whoever scheduled it, whoever sweeps."""
+        return self.act.scheduled.actor.id if isinstance(self.act, Fire) else self.actor.id
 
 
 def act_of(action: Action, ref: Ref) -> Act | None:

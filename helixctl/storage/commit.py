@@ -21,8 +21,8 @@ from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
 from helixctl.storage import disk, git, ledger, tree
 
 PENDING, SIGNATURE = ".helix/pending", "signature"
-FOLDER = "evaluations"
-"""Where files may go for good: what older evaluations rested on."""
+PASSING = ("evaluations/", "schedule/")
+"""Where files go for good once their time is over: nobody but helixctl writes there."""
 
 
 class Receipt(NamedTuple):
@@ -62,7 +62,8 @@ def commit(
     for change in entry.changes:
         if digest_of(os.path.join(root, change.path)) not in (change.before, _unrecorded(change, files)):
             raise Changed(f"{change.path} changed while the command ran", path=change.path, hint="run it again")
-    for path in (segment, PENDING, *files):
+    removed = (change.path for change in entry.changes if _is_removal(change.path, change.after))
+    for path in (segment, PENDING, *files, *removed):
         tree.refuse_links(root, path)
     line, digest = audit.encode(entry)
     folder = os.path.join(root, PENDING, entry.id)
@@ -101,9 +102,9 @@ def _unrecorded(change: audit.Change, files: Mapping[str, bytes]) -> str | None:
 
 
 def _stage(folder: str, entry: audit.Entry, files: Mapping[str, bytes]) -> None:
-    if not files:
+    if not files and not any(_is_removal(change.path, change.after) for change in entry.changes):
         return
-    disk.make_folders(folder)
+    disk.make_folders(folder)  # of a removal alone it stays empty, and is what recovery finds it by
     for number, change in enumerate(entry.changes):
         if change.path in files:
             disk.write_new(os.path.join(folder, str(number)), files[change.path])
@@ -159,9 +160,13 @@ def _stands_for(root: str, source: str, change: dict[str, Any]) -> bool:
 
 
 def _goes(root: str, change: dict[str, Any]) -> bool:
-    """Tell whether a logged transaction removes a file of evidence that is still there as it was."""
-    is_gone = change["after"] is None and change["path"].startswith(f"{FOLDER}/")
+    """Tell whether a logged transaction removes a file that is still there as it was."""
+    is_gone = _is_removal(change["path"], change["after"])
     return is_gone and digest_of(os.path.join(root, change["path"])) == change["before"] is not None
+
+
+def _is_removal(path: str, after: str | None) -> bool:
+    return after is None and path.startswith(PASSING)
 
 
 def recover(root: str) -> ledger.Ledger:

@@ -18,7 +18,7 @@ from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
 from helixctl.core.times import stamp
-from helixctl.errors import BrokenLog, Duplicate, NotFound, StorageRefused
+from helixctl.errors import BrokenLog, Changed, Duplicate, NotFound, StorageRefused
 from helixctl.storage import commit, disk, ledger, lock, tree
 from helixctl.storage.registry import Store
 
@@ -57,16 +57,22 @@ class Transaction(NamedTuple):
         records = plan.records if plan else ()
         files = {tree.path_of(one.ref): record.encode(one) for one in records}
         changes = [_change(now, one, files[tree.path_of(one.ref)]) for one in records]
-        for path, raw in plan.files.items() if plan else ():
-            before = commit.digest_of(os.path.join(self.store.root, path))
-            if raw is not None:
-                files[path] = raw
-            if raw is not None or before is not None:
-                changes.append(Change(path, before, None if raw is None else hashlib.sha256(raw).hexdigest()))
+        if plan:
+            files |= {path: raw for path, raw in plan.files.items() if raw is not None}
+            changes += self._others(plan)
         if entry.outcome != "denied":
             edits, effects = unrecorded(self.store, self.book, now.settings)
             entry = entry._replace(changes=(*changes, *edits), effects=(*entry.effects, *effects))
         return self.append(entry, files, now.settings)
+
+    def _others(self, plan: Plan) -> Iterator[Change]:
+        """Yield how the files of a plan that are no records change."""
+        for path, raw in plan.files.items():
+            before = commit.digest_of(os.path.join(self.store.root, path))
+            if before != plan.replaces.get(path, before):
+                raise Changed(f"{path} changed while the command ran", path=path, hint="run it again")
+            if raw is not None or before is not None or path in plan.replaces:
+                yield Change(path, before, None if raw is None else hashlib.sha256(raw).hexdigest())
 
     def append(self, entry: Entry, files: Mapping[str, bytes], now: Settings) -> Logged:
         """Append an entry and put the files of its changes in place."""

@@ -167,7 +167,7 @@ def test_text_without_colours_is_text_with_colours_but_for_the_colours(place: Pl
         ("list", "no versions yet; helixctl register adds one\n"),
         ("status", "no models yet; helixctl register adds one\n"),
         ("audit log --model m", "no entries\n"),
-        ("sweep", "nothing ends as of "),
+        ("sweep", "nothing is due as of "),
     ],
 )
 def test_nothing_to_show_is_said_in_a_sentence(place: Place, cli: Cli, words: str, shown: str) -> None:

@@ -113,6 +113,8 @@ class Scenario:
     calls: tuple[str, ...]
 
 
+DUE = START + timedelta(hours=12)
+"""When a scheduled activation of a scenario is due: before its command runs."""
 SERVE = ("--override", OVERRIDE[0], "--override", OVERRIDE[1], "--reason", BECAUSE)
 COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "register": (("register", "fresh/model@1.0.0", "--provider", "in-house"), 0),
@@ -124,11 +126,16 @@ COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "expire": (("evaluate", "m@2.0.0", "--from", "{inferences}"), 0),
     "signed": (("activate", "m@2.0.0", *SERVE), 0),
     "checkpoint": (("audit", "checkpoint"), 0),
+    "schedule": (("activate", "m@2.0.0", "--at", f"{DUE + timedelta(days=2):%Y-%m-%d}", *SERVE), 0),
+    "fire": (("sweep",), 0),
+    "miss": (("sweep",), 0),
+    "unschedule": (("schedule", "cancel", "{id}"), 0),
     "init": (("init", "{root}", "--name", "test"), 0),
 }
 """What is put under faults; `rotate` is an activation whose entry opens a new segment, `signed` one that signs it.
 
-`expire` is an evaluation that removes the evidence of an older one.
+`expire` is an evaluation that removes the evidence of an older one. `fire`, `miss` and `unschedule` remove the file of
+a scheduled activation, the last two nothing but that.
 """
 KEY = "signing-key"
 """The name of the key beside a registry."""
@@ -139,7 +146,8 @@ def scenario(name: str, folder: Path) -> Scenario:
     template = folder / "template"
     words, code = COMMANDS[name]
     inferences = _build(name, template)
-    words = tuple(word.replace("{inferences}", str(inferences)) for word in words)
+    (waits,) = [path.stem.rpartition("-")[2] for path in template.glob("schedule/*")] or ("",)
+    words = tuple(word.replace("{inferences}", str(inferences)).replace("{id}", waits) for word in words)
     found = Scenario(name, template, words, code, tracked(template), {}, ())
     root = copy(found, folder / "sound")
     calls: list[str] = []
@@ -168,6 +176,8 @@ def _build(name: str, template: Path) -> Path | None:
         for count in (60, 70):
             place.registry.evaluate("m@2.0.0", [str(place.inferences(count))])
     place.register("other@1.0.0")
+    if name in ("fire", "miss", "unschedule"):
+        registry.schedule.add("m@2.0.0", DUE, DUE if name == "miss" else None, overrides=OVERRIDE, reason=BECAUSE)
     return place.inferences()
 
 

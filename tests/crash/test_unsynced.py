@@ -247,6 +247,9 @@ def lost_power(which: Scenario, tmp_path: Path, missing: Callable[[Op], bool]) -
         ("denied", 4),
         ("signed", 20),
         ("checkpoint", 8),
+        ("schedule", 12),
+        ("fire", 20),
+        ("unschedule", 4),
     ],
 )
 def test_whatever_a_disk_forgets_of_what_was_not_synced_the_registry_is_old_or_new(
@@ -265,8 +268,9 @@ def test_whatever_a_disk_forgets_of_what_was_not_synced_the_registry_is_old_or_n
         ("activate", "sync-file", "audit/"),
         ("activate", "sync-folder", ".helix/pending"),
         ("rotate", "sync-folder", "audit"),
+        ("unschedule", "sync-folder", ".helix/pending"),
     ],
-    ids=["pending-files", "log", "folder-of-pending", "folder-of-log"],
+    ids=["pending-files", "log", "folder-of-pending", "folder-of-log", "folder-of-a-removal"],
 )
 def test_a_protocol_that_leaves_out_a_sync_is_found_out(
     name: str, kind: str, below: str, made: Made, tmp_path: Path

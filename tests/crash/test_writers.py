@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,24 @@ def test_of_six_that_expect_the_same_active_version_one_wins(place: Place) -> No
     assert str(place.registry.show("m@active").version) == won
     verified = place.registry.verify()
     assert (verified.outcome, verified.entries) == ("ok", entries + 1)
+
+
+def test_of_sweeps_and_a_cancellation_at_once_a_scheduled_activation_fires_once_or_never(place: Place) -> None:
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0")
+    place.clock.now = datetime(2001, 1, 1, tzinfo=UTC)  # long ago, whatever clock the processes have
+    at, end = datetime(2001, 1, 2, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+    made = place.registry.schedule.add("m@2.0.0", at, end, overrides=OVERRIDE, reason=BECAUSE)
+    cancel = ["schedule", "cancel", made.scheduled.id]
+    done = at_once(place, [["sweep"], ["sweep"], cancel, ["sweep"], cancel])
+    ends = [entry["action"] for entry in place.registry.audit() if "schedule" in entry["data"]][1:]
+    assert ends in (["version.activated"], ["deployment.expired"])
+    assert (place.status("m@2.0.0") == "active") == (ends == ["version.activated"])
+    assert [code for code, _ in done[:2] + done[3:4]] == [0, 0, 0]
+    cancelled = sorted(code for code, _ in (done[2], done[4]))
+    assert set(cancelled) <= {0, 4, 5}
+    assert cancelled.count(0) == ends.count("deployment.expired")
+    assert place.registry.verify().findings == ()
 
 
 @pytest.mark.slow

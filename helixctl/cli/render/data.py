@@ -228,7 +228,7 @@ def _listing(value: Any) -> dict[str, Any]:
     return {
         "kind": "list",
         "versions": [version(record) for record in value.records],
-        "warnings": [f"{error}; {error.hint}" if error.hint else str(error) for error in value.broken],
+        "warnings": [_told(error) for error in value.broken],
     }
 
 
@@ -267,7 +267,9 @@ def _swept(value: Any) -> dict[str, Any]:
         "changed": any(result["changed"] for result in results),
         "dry_run": value.dry_run,
         "as_of": value.as_of,
-        "changes": [one for result in results if result["action"] == "retire" for one in result["changes"]],
+        "changes": [
+            one for result in results if result["action"] in ("retire", "activate") for one in result["changes"]
+        ],
         "warned": [
             {"ref": f"{w.model}@{w.version}", "end_of_life": w.end_of_life, "days": w.days, "status": w.status}
             for w in value.warned
@@ -275,8 +277,27 @@ def _swept(value: Any) -> dict[str, Any]:
         "decision": denied[0] if denied else None,
         "audit": results[-1]["audit"] if results else None,
         "results": results,
-        "warnings": [str(error) for error in value.broken],
+        "warnings": [*(text for result in value.results for text in result.warnings), *map(_told, value.broken)],
     }
+
+
+def scheduled(one: Any) -> dict[str, Any]:
+    """Return a scheduled activation as every result gives it."""
+    told = {"id": one.id, "ref": str(one.ref), "at": one.at, "not_after": one.not_after, "actor": one.actor.id}
+    return told | {"reason": one.reason, "expect": one.expect, "overrides": one.overrides}
+
+
+def _schedule(value: Any) -> dict[str, Any]:
+    waiting = [scheduled(one.scheduled) for one in value.waiting]
+    return {"kind": "schedule", "scheduled": waiting, "warnings": [_told(error) for error in value.broken]}
+
+
+def _told(error: Any) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)
+
+
+def _scheduling(value: Any) -> dict[str, Any]:
+    return {**_result(value.result), "scheduled": scheduled(value.scheduled), "forecast": value.forecast.as_data()}
 
 
 def _created(value: Created) -> dict[str, Any]:
@@ -358,6 +379,8 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
         "changes": [{"key": one.key, "from": one.before, "to": one.after} for one in value.deltas],
     },
     "Swept": _swept,
+    "Agenda": _schedule,
+    "Scheduling": _scheduling,
     "Created": _created,
     "Verification": _verification,
     "Reported": _reported,
@@ -384,7 +407,7 @@ def _decided(decision: Decision) -> int:
 
 
 def _swept_code(value: Any) -> int:
-    return 0 if value.allowed and not value.broken else 6 if value.allowed else 3
+    return 3 if not value.allowed else 6 if value.broken else 10 if value.is_pending else 0
 
 
 _CODES: dict[str, Callable[[Any], int]] = {
@@ -396,6 +419,7 @@ _CODES: dict[str, Callable[[Any], int]] = {
     "Listing": lambda value: 0 if value.is_sound else 6,
     "Linted": lambda value: 0 if value.is_sound else 2,
     "Rehearsals": lambda value: 0 if value.is_sound else 3,
+    "Agenda": lambda value: 0 if value.is_sound else 6,
     "Created": lambda value: max((_decided(one.decision) for one in value.results if one.decision), default=0),
     "Swept": _swept_code,
     "Difference": lambda value: 10 if value.is_asked and value.deltas else 0,

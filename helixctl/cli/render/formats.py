@@ -16,7 +16,11 @@ from helixctl.errors import Usage
 _SPARSE = ("list", "version")
 """Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
-ROWS |= {"recheck": ("evaluations", "rechecked"), "diff": ("changes", "change")}
+ROWS |= {
+    "schedule": ("scheduled", "activation"),
+    "recheck": ("evaluations", "rechecked"),
+    "diff": ("changes", "change"),
+}
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
 _PROSE = ("result", "check", "explanation", "lint", "policy-tests")
 """Kinds whose text is wrapped on a terminal; tables are not."""

@@ -50,7 +50,12 @@ def _result(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
-_NAMES = {"testing": "promote to testing", "canary": "start canary", "rollback": "roll back to"}
+_NAMES = {
+    "testing": "promote to testing",
+    "canary": "start canary",
+    "rollback": "roll back to",
+    "unschedule": "take off the schedule",
+}
 
 
 def _name(payload: Payload) -> str:
@@ -225,7 +230,33 @@ def _swept(payload: Payload, verbose: bool, on: bool) -> str:
     for result in payload["results"]:
         if result["action"] != "warn":
             lines.append(_result(result, verbose, on))
-    return "".join(lines) or f"nothing ends as of {payload['as_of']}\n"
+    return "".join(lines) or f"nothing is due as of {payload['as_of']}\n"
+
+
+def _schedule(payload: Payload, verbose: bool, on: bool) -> str:
+    if not payload["scheduled"]:
+        return "no activation waits; helixctl activate REF --at TIME schedules one\n"
+    rows = [
+        [(one["id"], None), (one["ref"], "bold"), (one["at"], None), (one["not_after"], None), (one["actor"], None)]
+        for one in payload["scheduled"]
+    ]
+    return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, on=on)
+
+
+def _scheduling(payload: Payload, verbose: bool, on: bool) -> str:
+    one, forecast = payload["scheduled"], payload["forecast"]
+    mood = "would schedule" if payload["dry_run"] else "scheduled" if payload["changed"] else "is scheduled already:"
+    lines = [f"{mood} {safe(one['ref'])} to be active from {one['at']}, not after {one['not_after']}\n"]
+    if not forecast["allowed"]:
+        lines.append(f"  as things stand, policy would {paint('deny', 'yellow', on=on)} it then; it is asked again:\n")
+        from helixctl.cli.render.decision import blocks, findings
+
+        lines += findings([one for one in forecast["findings"] if blocks(one)], on)
+    if payload["audit"]:
+        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
+    if payload["changed"] and not payload["dry_run"]:
+        lines.append(f"  undo: {safe(payload['undo'])}\n")
+    return "".join(lines)
 
 
 def _created(payload: Payload, verbose: bool, on: bool) -> str:
@@ -241,14 +272,10 @@ def _about_policies(payload: Payload, verbose: bool, on: bool) -> str:
     return policies.TEXTS[payload["kind"]](payload, verbose, on)
 
 
+_RESULTS = {"sweep": _swept, "init": _created, "schedule": _scheduling}
 _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
-    "result": lambda payload, verbose, on: (
-        _swept(payload, verbose, on)
-        if payload["action"] == "sweep"
-        else _created(payload, verbose, on)
-        if payload["action"] == "init"
-        else _result(payload, verbose, on)
-    ),
+    "result": lambda payload, verbose, on: _RESULTS.get(payload["action"], _result)(payload, verbose, on),
+    "schedule": _schedule,
     "check": _check,
     **dict.fromkeys(("policies", "lint", "explanation", "policy-tests"), _about_policies),
     "version": _version,
