@@ -10,6 +10,7 @@ from helixctl.api.scheduling import due
 from helixctl.core import request as ask
 from helixctl.core import times
 from helixctl.core.audit import Filter
+from helixctl.core.checks import CLOCK_TOLERANCE
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
@@ -82,17 +83,14 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
     results = [one for one in fired if not isinstance(one, HelixError)]
     records, fallbacks, broken = _records(store, as_of, settings)
     broken += [one for one in fired if isinstance(one, HelixError)]
-    marks = _marks(store)
+    acts = [(one, _act(one, as_of, settings, is_fallback=one.ref in fallbacks)) for one in records]
+    marks = _marks(store, [act for _, act in acts if isinstance(act, ask.Warn)], as_of)
     warned = []
-    for record in records:
-        ends = record.end_of_life
-        if ends is None or record.status is Status.RETIRED:
-            continue
-        act = _act(record, ends, as_of, settings, is_fallback=record.ref in fallbacks)
+    for record, act in acts:
         if isinstance(act, ask.Warn):
-            if (record.ref.model, record.version, times.short(ends), act.days) in marks:
+            if (record.ref.model, record.version, times.short(act.end_of_life), act.days) in marks:
                 continue
-            warned.append(Warned(record.ref.model, record.version, ends, act.days, record.status))
+            warned.append(Warned(record.ref.model, record.version, act.end_of_life, act.days, record.status))
         if act is None:
             continue
         try:
@@ -104,7 +102,7 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
 
 
 def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Record], set[Ref], list[HelixError]]:
-    """Return all versions of the models that can be read, what a rollback would restore of each, and the troubles."""
+    """Return what may end of the models that can be read, what a rollback would restore of each, and the troubles."""
     found: list[Record] = []
     fallbacks: set[Ref] = set()
     broken: list[HelixError] = []
@@ -116,21 +114,32 @@ def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Recor
             broken += now.damaged
             if now.damaged:
                 continue
-            found += now.records.values()
+            found += [one for one in now.records.values() if one.end_of_life and one.status is not Status.RETIRED]
             with suppress(NothingToRestore):
                 fallbacks.add(now.restorable().ref)
     return found, fallbacks, broken
 
 
-def _marks(store: Store) -> set[Mark]:
-    wanted = Filter(actions=("eol.warned",), outcome="success")
+def _marks(store: Store, due: list[ask.Warn], as_of: datetime) -> set[Mark]:
+    """Return the warnings given so far; the log is read from the day on which the first that is due became so.
+
+    As of a day to come it is read whole: they may have been given before they were due.
+    """
+    if not due:
+        return set()
+    since = min(act.end_of_life - timedelta(days=act.days) for act in due) - CLOCK_TOLERANCE
+    ahead = as_of > store.clock() + CLOCK_TOLERANCE
+    wanted = Filter(actions=("eol.warned",), outcome="success", since=None if ahead else since)
     return {
         (entry["model"], entry["version"], entry["data"]["end_of_life"], entry["data"]["days"])
         for entry in store.entries(wanted)
     }
 
 
-def _act(record: Record, ends: datetime, at: datetime, settings: Settings, *, is_fallback: bool) -> ask.Act | None:
+def _act(record: Record, at: datetime, settings: Settings, *, is_fallback: bool) -> ask.Act | None:
+    ends = record.end_of_life
+    if ends is None:
+        return None
     left = ends - at
     if left > timedelta(0):
         due = [days for days in settings.eol_warning_days if left <= timedelta(days=days)]
