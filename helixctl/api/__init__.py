@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from helixctl.api.comparison import Against, Compared, Stated
     from helixctl.api.evaluation import Recorded, Report
     from helixctl.api.evidence import Rechecks
-    from helixctl.api.inspection import Listing, ModelStatus
+    from helixctl.api.inspection import Listing, Overview
     from helixctl.api.log import Log
     from helixctl.api.policies import Policies
     from helixctl.api.scheduling import Schedule
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from helixctl.core.integrity import Verification
     from helixctl.core.policy import Decision
     from helixctl.core.record import Record
+    from helixctl.core.schedule import Scheduled
     from helixctl.engines import Query
     from helixctl.gate import Result
 
@@ -115,6 +116,14 @@ class Registry(NamedTuple):
         with self.store.naming(request.ref):
             return gate.submit(self.store, request)
 
+    def _plain(self, action: str, ref: str, terms: Terms) -> Result:
+        from helixctl.core.lifecycle import Action
+        from helixctl.core.request import act_of
+
+        act = act_of(Action(action), versioned(ref))
+        assert act is not None, action
+        return self.submit(act, terms)
+
     def register(
         self,
         source: bytes | Mapping[str, Any],
@@ -156,9 +165,7 @@ class Registry(NamedTuple):
 
     def adopt(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take in a version file that was edited by hand above `[lifecycle]`."""
-        from helixctl.core import request as ask
-
-        return self.submit(ask.Adopt(versioned(ref)), terms)
+        return self._plain("adopt", ref, terms)
 
     def promote(self, ref: str, to: str, *, canary_weight: Decimal | None = None, **terms: Unpack[Terms]) -> Result:
         """Bring a version to testing, canary or active."""
@@ -171,15 +178,12 @@ class Registry(NamedTuple):
         return self.submit(ask.Move(versioned(ref), target, canary_weight), terms)
 
     def activate(self, ref: str, **terms: Unpack[Terms]) -> Result:
-        """Put a version in service; the predecessor is deprecated (or inactive, as configured) with it."""
+        """Put a version in service; the predecessor is deprecated, or inactive as configured, with it."""
         return self.promote(ref, "active", **terms)
 
     def deactivate(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Take a version out of testing, canary or service."""
-        from helixctl.core import request as ask
-        from helixctl.core.lifecycle import Status
-
-        return self.submit(ask.Move(versioned(ref), Status.INACTIVE), terms)
+        return self._plain("deactivate", ref, terms)
 
     def rollback(self, model: str, *, to: str | None = None, **terms: Unpack[Terms]) -> Result:
         """Return a model to the version that served before; the version left behind is blocked."""
@@ -211,21 +215,15 @@ class Registry(NamedTuple):
 
     def retire(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """End a version for good; its file stays."""
-        from helixctl.core import request as ask
-
-        return self.submit(ask.Retire(versioned(ref)), terms)
+        return self._plain("retire", ref, terms)
 
     def block(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Bar a version from testing, canary and activation."""
-        from helixctl.core import request as ask
-
-        return self.submit(ask.Block(versioned(ref)), terms)
+        return self._plain("block", ref, terms)
 
     def unblock(self, ref: str, **terms: Unpack[Terms]) -> Result:
         """Lift a block."""
-        from helixctl.core import request as ask
-
-        return self.submit(ask.Block(versioned(ref), blocked=False), terms)
+        return self._plain("unblock", ref, terms)
 
     def sweep(self, *, as_of: datetime | None = None, **terms: Unpack[Terms]) -> Swept:
         """Warn of ends of life at hand, and retire what is past them."""
@@ -319,18 +317,26 @@ class Registry(NamedTuple):
 
         return summary(self.store.root, ref)
 
+    def waiting(self, ref: Ref) -> tuple[Scheduled, ...]:
+        """Return the activations of a version that wait for their time."""
+        if next(tree.files_below(self.store.root, ["schedule/"], {}), None) is None:  # so it is mostly
+            return ()
+        from helixctl.storage.agenda import waiting
+
+        return tuple(one.scheduled for one in waiting(self.store).waiting if one.scheduled.ref == ref)
+
     def list(self, model: str | None = None) -> Listing:
         """Return all versions of a model, or of all models, and the files that cannot be read."""
         from helixctl.api.inspection import listing
 
         return listing(self.store, bare(model).model if model else None)
 
-    def status(self, model: str | None = None, *, at: datetime | None = None) -> tuple[ModelStatus, ...]:
+    def status(self, model: str | None = None, *, at: datetime | None = None) -> Overview:
         """Return what serves, what is on its way, and what ends soon, by model; or by the log what served at a time."""
         from helixctl.api import inspection
 
         name, now = bare(model).model if model else None, self.store.clock()
-        return inspection.statuses_at(self.store, at, now, name) if at else inspection.statuses(self.store, now, name)
+        return inspection.overview_at(self.store, at, now, name) if at else inspection.overview(self.store, now, name)
 
     def history(self, ref: str, *, at: datetime | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries about a model or a version, oldest first; or only those that were in force at a time."""

@@ -15,6 +15,7 @@ from helixctl.errors import Damaged, HelixError, NotFound, NothingToRestore, Usa
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
+    from helixctl.core.schedule import Scheduled
     from helixctl.core.snapshot import Snapshot
     from helixctl.core.timeline import Timeline
     from helixctl.storage.ledger import Ledger
@@ -43,7 +44,11 @@ class Ending(NamedTuple):
 
 
 class ModelStatus(NamedTuple):
-    """One model at a glance. `previous` is what a rollback would restore; `rolling` is as last refreshed."""
+    """One model at a glance.
+
+    `previous` is what a rollback would restore; `rolling` is as last refreshed; `overrides` wait for a review, by entry;
+    `drifted` are the versions whose files differ from the log.
+    """
 
     model: str
     active: str | None
@@ -54,6 +59,35 @@ class ModelStatus(NamedTuple):
     ending: tuple[Ending, ...]
     rolling: Mapping[str, Any] | None
     broken: tuple[HelixError, ...]
+    overrides: tuple[str, ...] = ()
+    scheduled: tuple[Scheduled, ...] = ()
+    drifted: tuple[str, ...] = ()
+
+
+class Overview(NamedTuple):
+    """The registry at a glance.
+
+    Args:
+        unrecorded: settings, policies and trust that were edited since the last write.
+        strays: the files of the schedule that do not count. broken_log: why the log was not looked at.
+        at: the time of which it tells, None for now; of the past only the models are known.
+    """
+
+    models: tuple[ModelStatus, ...]
+    unrecorded: tuple[str, ...] = ()
+    strays: tuple[HelixError, ...] = ()
+    broken_log: HelixError | None = None
+    at: datetime | None = None
+
+    @property
+    def integrity(self) -> str:
+        """What is seen in passing, in the words of `verify`, which alone reads the whole log."""
+        if self.broken_log:
+            return "tampered"
+        troubles = [one for model in self.models for one in model.broken]
+        if any(one.path and not one.path.endswith(".toml") for one in troubles):
+            return "needs_reconcile"
+        return "drift" if troubles or self.strays or any(model.drifted for model in self.models) else "ok"
 
 
 def listing(store: Store, model: str | None) -> Listing:
@@ -78,7 +112,7 @@ def _told(store: Store, names: list[str]) -> Iterator[str]:
         yield name
 
 
-def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus, ...]:
+def overview(store: Store, at: datetime, model: str | None) -> Overview:
     """Return each model, or the one asked for, at a glance.
 
     Raises:
@@ -87,13 +121,35 @@ def statuses(store: Store, at: datetime, model: str | None) -> tuple[ModelStatus
     with store.reading() as still, _log_of(still) as book:
         rules = still.settings(), ()
         names = [model] if model else still.models()
-        found = tuple(_status(still.root, still.snapshot(name, at, book, rules)) for name in _told(store, names))
+        known = None if isinstance(book, HelixError) else book
+        found = tuple(_status(still.root, still.snapshot(name, at, known, rules)) for name in _told(store, names))
+        told = Overview(found, broken_log=book) if isinstance(book, HelixError) else _overview(still, found, book)
     if model and not found[0].counts and not found[0].broken:
         raise store.missing(Ref(model))
-    return found
+    return told
 
 
-def statuses_at(store: Store, at: datetime, now: datetime, model: str | None) -> tuple[ModelStatus, ...]:
+def _overview(store: Store, found: tuple[ModelStatus, ...], book: Ledger) -> Overview:
+    """Add what the log tells of all models at once."""
+    from helixctl.core.facts import unreviewed
+    from helixctl.storage.agenda import waiting
+    from helixctl.storage.commit import edited
+
+    overrides: dict[str, list[str]] = {}
+    for one in unreviewed(book.noted("override"), lambda entry: book.noted("review", entry)):
+        overrides.setdefault(one["model"], []).append(one["id"])
+    agenda = waiting(store, book)
+    scheduled: dict[str, list[Scheduled]] = {}
+    for each in agenda.waiting:
+        scheduled.setdefault(each.scheduled.ref.model, []).append(each.scheduled)
+    models = tuple(
+        one._replace(overrides=tuple(overrides.get(one.model, ())), scheduled=tuple(scheduled.get(one.model, ())))
+        for one in found
+    )
+    return Overview(models, tuple(path for path, _, _ in edited(store.root, book)), agenda.broken)
+
+
+def overview_at(store: Store, at: datetime, now: datetime, model: str | None) -> Overview:
     """Return each model, or the one asked for, as the log says it was at a time.
 
     Raises:
@@ -106,7 +162,7 @@ def statuses_at(store: Store, at: datetime, now: datetime, model: str | None) ->
     found = tuple(_status_at(timeline, name) for name in timeline.models())
     if model and not found:
         raise NotFound(f"{model} was not registered then", hint=f"helixctl history {model} tells when it was")
-    return found
+    return Overview(found, at=at)
 
 
 def _status_at(timeline: Timeline, model: str) -> ModelStatus:
@@ -144,14 +200,14 @@ def named_at(store: Store, ref: Ref, at: datetime) -> Ref:
 
 
 @contextmanager
-def _log_of(store: Store) -> Iterator[Ledger | None]:
-    """Give the log added up, or None where it is broken: to say that is for `verify`."""
+def _log_of(store: Store) -> Iterator[Ledger | HelixError]:
+    """Give the log added up, or why it is broken: what is wrong with it is for `verify` to say."""
     from helixctl.storage import ledger
 
     try:
         book = ledger.load(store.root)
-    except HelixError:
-        yield None
+    except HelixError as error:
+        yield error
         return
     with closing(book):
         yield book
@@ -175,6 +231,7 @@ def _status(root: str, now: Snapshot) -> ModelStatus:
         tuple(_endings(records, now.at, max(now.settings.eol_warning_days, default=30))),
         (inferences.rolling(root, active.ref) or {}).get("summary") if active else None,
         broken,
+        drifted=tuple(sorted(now.drifted)),
     )
 
 

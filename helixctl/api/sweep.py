@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from helixctl.api.scheduling import due
 from helixctl.core import request as ask
 from helixctl.core import times
-from helixctl.core.audit import Filter
-from helixctl.core.checks import CLOCK_TOLERANCE
+from helixctl.core.facts import warning
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.errors import Damaged, Drift, HelixError, NothingToRestore
 from helixctl.gate import Result, submit
-from helixctl.storage import lock
+from helixctl.storage import ledger, lock
 from helixctl.storage.registry import Store
-
-Mark = tuple[str, str, str, int]
-"""A warning that was given: model, version, end of life, days before it (0: past)."""
 
 
 class Warned(NamedTuple):
@@ -84,11 +80,11 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
     records, fallbacks, broken = _records(store, as_of, settings)
     broken += [one for one in fired if isinstance(one, HelixError)]
     acts = [(one, _act(one, as_of, settings, is_fallback=one.ref in fallbacks)) for one in records]
-    marks = _marks(store, [act for _, act in acts if isinstance(act, ask.Warn)], as_of)
+    marks = _marks(store) if any(isinstance(act, ask.Warn) for _, act in acts) else set()
     warned = []
     for record, act in acts:
         if isinstance(act, ask.Warn):
-            if (record.ref.model, record.version, times.short(act.end_of_life), act.days) in marks:
+            if warning(str(record.ref), times.short(act.end_of_life), act.days) in marks:
                 continue
             warned.append(Warned(record.ref.model, record.version, act.end_of_life, act.days, record.status))
         if act is None:
@@ -120,20 +116,10 @@ def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Recor
     return found, fallbacks, broken
 
 
-def _marks(store: Store, due: list[ask.Warn], as_of: datetime) -> set[Mark]:
-    """Return the warnings given so far; the log is read from the day on which the first that is due became so.
-
-    As of a day to come it is read whole: they may have been given before they were due.
-    """
-    if not due:
-        return set()
-    since = min(act.end_of_life - timedelta(days=act.days) for act in due) - CLOCK_TOLERANCE
-    ahead = as_of > store.clock() + CLOCK_TOLERANCE
-    wanted = Filter(actions=("eol.warned",), outcome="success", since=None if ahead else since)
-    return {
-        (entry["model"], entry["version"], entry["data"]["end_of_life"], entry["data"]["days"])
-        for entry in store.entries(wanted)
-    }
+def _marks(store: Store) -> set[str]:
+    """Return the warnings given so far."""
+    with store.reading(), closing(ledger.load(store.root)) as book:
+        return book.noted("warned")
 
 
 def _act(record: Record, at: datetime, settings: Settings, *, is_fallback: bool) -> ask.Act | None:

@@ -1,4 +1,4 @@
-"""What entries tell that later decisions need: who made a specification, which approvals are spent, which overrides wait.
+"""What entries tell that later decisions need: authors, spent approvals, overrides to review, warnings that were given.
 
 A fact is a kind, a key and a value. Facts are a set: the order in which entries are read does not matter.
 """
@@ -17,7 +17,7 @@ def facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
 
     `author` and `MODEL@VERSION`, with the specification's digest behind a space where it is of that one only: who made
     it. `spent` and `MODEL@VERSION`: an approval that let a change pass. `override` and the model: what was set aside, as
-    JSON. `review` and the entry of an override: who reviewed it.
+    JSON. `review` and the entry of an override: who reviewed it. `warned` and the model: an end of life, see `warning`.
     """
     try:
         yield from _facts(entry)
@@ -40,9 +40,20 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
         yield "spent", ref, str(one)
     if "override.used" in names:
         told = {key: entry[key] for key in ("id", "model", "version", "ts", "action", "reason")}
-        yield "override", str(entry["model"]), json.dumps({**told, "by": who, "rules": decision["overrides"]})
+        yield (
+            "override",
+            str(entry["model"]),
+            json.dumps({**told, "by": data.get("scheduled_by", who), "rules": decision["overrides"]}),
+        )
     if "override.reviewed" in names:
         yield "review", str(data["entry"]), who
+    if entry["action"] == "eol.warned":
+        yield "warned", str(entry["model"]), warning(ref, data["end_of_life"], data["days"])
+
+
+def warning(ref: str, end_of_life: str, days: int) -> str:
+    """Return the value of `warned`: that a version ends then was said so many days before, 0 for past."""
+    return f"{ref} {end_of_life} {days}"
 
 
 def unreviewed(overrides: Iterable[str], reviewers: Callable[[str], Iterable[str]]) -> Iterator[dict[str, Any]]:

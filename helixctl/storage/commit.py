@@ -255,6 +255,16 @@ def overlay(root: str) -> dict[str, str]:
     return found
 
 
+def edited(root: str, book: ledger.Ledger) -> Iterator[tuple[str, ledger.Logged | None, str | None]]:
+    """Yield each of the files that people edit that differs from the log: its path, what the log knows, its digest."""
+    present = tree.config_paths(root)
+    below = (row for prefix in ("policies/", "trust/") for row in book.logged_below(prefix).items())
+    for path in (*present, *(path for path, row in below if row.after and path not in present)):
+        known, after = book.logged(path), digest_of(os.path.join(root, path))
+        if known is None or known.after != after:
+            yield path, known, after
+
+
 def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, now: Settings, random: bytes) -> str:
     """Return the path of the segment to append to: that of the newest head, while it has room and git tracks it not.
 

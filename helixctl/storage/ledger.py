@@ -21,7 +21,7 @@ from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
-FORM = "2"
+FORM = "3"
 """Of the index; one of another form is built anew."""
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
@@ -114,7 +114,8 @@ class Ledger:
         """
         try:
             line = audit.scan(raw, sha256)
-            entry = audit.parse(raw) if b'"changes":[]' not in raw else {"changes": ()}
+            is_telling = b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw
+            entry = audit.parse(raw) if is_telling else {"changes": ()}
             rows = entry["changes"]
             logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in rows}
         except (audit.BadLine, KeyError, TypeError) as error:

@@ -141,19 +141,8 @@ def _change(now: Snapshot, after: Record, raw: bytes) -> Change:
 
 def unrecorded(store: Store, book: ledger.Ledger, now: Settings) -> tuple[tuple[Change, ...], tuple[Effect, ...]]:
     """Return how settings, policies and trust differ from the log, as changes and as what to call them."""
-    present = tree.config_paths(store.root)
-    gone = [
-        path
-        for prefix in ("policies/", "trust/")
-        for path, row in book.logged_below(prefix).items()
-        if row.after and path not in present
-    ]
     changes, actions = [], []
-    for path in (*present, *gone):
-        after = commit.digest_of(os.path.join(store.root, path))
-        known = book.logged(path)
-        if known is not None and known.after == after:
-            continue
+    for path, known, after in commit.edited(store.root, book):
         is_settings = path == tree.MARKER
         state = now.evaluation_digest if is_settings else None
         changes.append(Change(path, known.after if known else None, after, state))

@@ -328,7 +328,7 @@ def test_previous_is_what_a_rollback_would_choose_also_where_a_file_was_edited(p
     path = place.path("m@2.0.0")
     path.write_bytes(path.read_bytes().replace(b"# kept", b"# changed"))
     assert str(place.registry.show("m@previous").ref) == "m@1.0.0"
-    assert place.registry.status("m")[0].previous == "1.0.0"
+    assert place.registry.status("m").models[0].previous == "1.0.0"
     assert str(place.registry.rollback("m").ref) == "m@1.0.0"
 
 

@@ -321,7 +321,7 @@ def test_rolling_metrics_are_refreshed_every_interval_and_cause_one_entry_a_comm
     place.serve("m@1.0.0")
     registry = place.registry
     assert registry.record("m@1.0.0", lines(99)).refreshed is None
-    assert registry.status("m")[0].rolling is None
+    assert registry.status("m").models[0].rolling is None
     done = registry.record("m@active", lines(1))
     assert done.refreshed is not None
     assert (done.refreshed.verdict, done.refreshed.samples) == ("passed", 100)
@@ -334,7 +334,7 @@ def test_rolling_metrics_are_refreshed_every_interval_and_cause_one_entry_a_comm
     shown = registry.rolling(registry.show("m@1.0.0").ref)
     assert shown is not None
     assert (shown["samples"], shown["verdict"]) == (3100, "passed")
-    assert registry.status("m")[0].rolling == shown
+    assert registry.status("m").models[0].rolling == shown
     assert registry.show("m@1.0.0").metrics is None, "only evaluate writes [metrics]"
 
 

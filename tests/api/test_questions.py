@@ -16,7 +16,7 @@ from helixctl.core.lifecycle import TRANSITIONS, Action, Status
 from helixctl.core.policy import Decision
 from helixctl.errors import HelixError, IllegalTransition, NotFound, NothingToRestore, Usage
 from helixctl.gate import Result
-from tests.conftest import ALICE, BECAUSE, OVERRIDE, Place
+from tests.conftest import ALICE, BECAUSE, OVERRIDE, START, Place
 
 
 def bring(place: Place, status: Status) -> None:
@@ -206,13 +206,43 @@ def test_status_tells_each_model_at_a_glance(place: Place) -> None:
     place.registry.block("n@1.0.0")
     place.register("broken@1.0.0")
     place.path("broken@1.0.0").write_text("schema = ")
-    broken, m, n = place.registry.status()
+    broken, m, n = place.registry.status().models
     assert (m.model, m.active, m.canary, m.previous) == ("m", "2.0.0", "3.0.0", "1.0.0")
     assert m.counts == {"canary": 1, "active": 1, "deprecated": 1}
     assert [(one.version, one.status, one.days) for one in m.ending] == [("3.0.0", "canary", 9)]
     assert (n.active, n.previous, n.blocked) == (None, None, ("1.0.0",))
     assert (broken.model, [one.path for one in broken.broken]) == ("broken", ["models/broken/1.0.0.toml"])
-    assert place.registry.status("m") == (m,)
+    assert place.registry.status("m").models == (m,)
+
+
+def test_status_tells_what_waits_for_somebody_and_what_is_not_as_the_log_says(place: Place) -> None:
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0", "n@1.0.0")
+    whole = place.registry.status()
+    m, n = whole.models
+    assert (whole.integrity, whole.unrecorded, whole.strays) == ("ok", (), ())
+    (used,) = place.registry.audit(Filter(actions=("override.used",)))
+    assert (m.overrides, n.overrides) == ((used["id"],), ())
+    made = place.registry.schedule.add("m@2.0.0", START + timedelta(days=1))
+    assert place.registry.status().models[0].scheduled[0].id == made.scheduled.id
+    (place.root / "policies/default.toml").unlink()
+    (place.root / "policies/other.toml").write_text('schema = 1\nname = "other"\nrule = []\n')
+    told = place.registry.status()
+    assert (set(told.unrecorded), told.integrity) == ({"policies/default.toml", "policies/other.toml"}, "ok")
+    (place.root / "schedule/x.toml").write_text("")
+    assert (place.registry.status().integrity, len(place.registry.status().strays)) == ("drift", 1)
+    (place.root / "schedule/x.toml").unlink()
+    path = place.path("n@1.0.0")
+    path.write_bytes(path.read_bytes().replace(b"in-house", b"elsewhere"))
+    told = place.registry.status()
+    assert (told.integrity, [one.drifted for one in told.models]) == ("drift", [(), ("1.0.0",)])
+
+
+def test_status_says_where_a_merge_left_two_versions_in_service(place: Place) -> None:
+    place.serve("m@1.0.0", "m@2.0.0")
+    path = place.path("m@1.0.0")
+    path.write_bytes(path.read_bytes().replace(b'status = "deprecated"', b'status = "active"'))
+    assert place.registry.status().integrity == "needs_reconcile"
 
 
 def test_status_still_answers_when_the_log_is_broken(place: Place) -> None:
@@ -220,7 +250,8 @@ def test_status_still_answers_when_the_log_is_broken(place: Place) -> None:
     (segment,) = (place.root / "audit").rglob("*.jsonl")
     segment.write_bytes(b"<<<<<<< ours\n" + segment.read_bytes())
     assert place.registry.verify().outcome == "tampered"
-    assert place.registry.status()[0].active == "1.0.0"
+    told = place.registry.status()
+    assert (told.models[0].active, told.integrity) == ("1.0.0", "tampered")
 
 
 def test_a_list_ascends_by_model_and_precedence_with_all_statuses(place: Place) -> None:
@@ -247,8 +278,10 @@ def test_the_status_of_this_moment_by_the_log_is_the_status_by_the_files(place: 
     registry, how = place.registry, {"overrides": OVERRIDE, "reason": BECAUSE}
 
     def agrees() -> None:
-        by_files = tuple(one._replace(previous=None, ending=(), rolling=None) for one in registry.status())
-        assert registry.status(at=place.clock.now) == by_files
+        by_files = tuple(
+            one._replace(previous=None, ending=(), rolling=None, overrides=()) for one in registry.status().models
+        )
+        assert registry.status(at=place.clock.now).models == by_files
 
     steps: list[Callable[[], object]] = [
         lambda: place.serve("m@1.0.0", "m@2.0.0", "n@1.0.0"),
@@ -275,7 +308,7 @@ def test_the_past_is_asked_by_model_and_version_with_the_api(place: Place) -> No
     then = place.clock.now
     place.clock.pass_by(hours=1)
     place.serve("m@2.0.0")
-    assert place.registry.status("m", at=then)[0].active == "1.0.0"
+    assert place.registry.status("m", at=then).models[0].active == "1.0.0"
     assert [entry["seq"] for entry in place.registry.history("m@active", at=then)] == [3]
     assert [entry["seq"] for entry in place.registry.audit(Filter(model="m", at=place.clock.now))] == [5]
     for ask in (
@@ -295,6 +328,6 @@ def test_two_versions_that_were_active_at_once_are_told_as_such(place: Place) ->
     lines = segment.read_bytes().splitlines(keepends=True)
     made = lines[2].replace(b'"version":"1.0.0"', b'"version":"2.0.0"').replace(b'"seq":3', b'"seq":5')
     segment.write_bytes(b"".join(lines) + made)
-    (told,) = place.registry.status(at=place.clock.now)
+    (told,) = place.registry.status(at=place.clock.now).models
     assert (told.active, told.counts) == ("1.0.0", {"active": 2})
     assert [str(one) for one in told.broken] == ["models/m: 1.0.0, 2.0.0 are all active"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from helixctl.api.scheduling import Scheduling
 from helixctl.api.sweep import Swept
 from helixctl.core.audit import Actor, Filter
 from helixctl.errors import Drift, HelixError, IllegalTransition, NotFound, Usage
+from helixctl.storage import ledger
 from tests.conftest import BECAUSE, OVERRIDE, START, Place
 
 AT = START + timedelta(days=2)
@@ -68,6 +71,9 @@ def test_a_scheduled_activation_waits_fires_once_and_is_gone(ready: Place) -> No
     assert (entry["action"], entry["actor"]["id"], entry["reason"]) == ("version.activated", "cron", BECAUSE)
     assert (entry["data"]["scheduled_by"], entry["data"]["schedule"]) == ("alice@example.com", made.scheduled.id)
     assert "override.used" in [one["action"] for one in entry["effects"]]
+    with closing(ledger.load(str(ready.root))) as book:
+        used = [json.loads(text)["by"] for text in book.noted("override")]
+    assert used == ["alice@example.com"] * 2, "who swept did not ask for it, and may review it"
     assert [change["after"] for change in entry["changes"] if change["path"].startswith("schedule/")] == [None]
     assert did(sweep_at(ready, AT + timedelta(hours=1))) == []
     assert not list((ready.root / "schedule").iterdir())

@@ -522,7 +522,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert (record.deprecation.get("source"), record.spec["provider_model_id"]) == (one.ends_by, one.wire)
             assert metrics.get("verdict") == one.verdict
             assert ("canary_weight" in lifecycle) == (one.status == "canary")
-        for status in self.registry.status():
+        for status in self.registry.status().models:
             assert (status.active, status.canary, status.previous) == (
                 self.model.holder("active"),
                 self.model.holder("canary"),

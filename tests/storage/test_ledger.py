@@ -28,7 +28,7 @@ def facts(place: Place) -> dict[str, Any]:
             "missing": book.missing,
             "logged": [book.logged_below(prefix) for prefix in ("models/", "policies/", "trust/")],
             "settings": book.logged("helix.toml"),
-            "facts": {kind: book.noted(kind) for kind in ("author", "spent", "override", "review")},
+            "facts": {kind: book.noted(kind) for kind in ("author", "spent", "override", "review", "warned")},
         }
 
 

@@ -8,7 +8,7 @@ from helixctl.cli.commands.options import Ref
 
 
 def run(ctx: typer.Context, ref: Ref) -> None:
-    """Show one version: specification, lifecycle, metrics.
+    """Show one version: specification, lifecycle, metrics, and the activations that wait for their time.
 
     \b
     Examples:
@@ -23,4 +23,4 @@ def run(ctx: typer.Context, ref: Ref) -> None:
     session = ctx.obj
     registry = session.open()
     record = registry.show(ref)
-    session.emit(Shown(record, registry.rolling(record.ref)))
+    session.emit(Shown(record, registry.rolling(record.ref), registry.waiting(record.ref)))

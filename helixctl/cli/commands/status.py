@@ -16,7 +16,7 @@ def run(
         str | None, typer.Option("--at", metavar="TIME", help="As it was at this RFC 3339 time, date, or 7d ago.")
     ] = None,
 ) -> None:
-    """Tell what serves, what is on its way, what a rollback would restore, and what ends soon, by model.
+    """Tell what serves, what is on its way, what a rollback would restore, what ends soon and what waits, by model.
 
     \b
     Examples:
@@ -24,14 +24,13 @@ def run(
       helixctl status my-model --at 2026-03-01
       helixctl status my-model -o json | jq '.models[0].active'
 
-    Of the past, from the log: what served, what was on its way, and what was blocked.
+    What waits for somebody: blocked versions, activations on the schedule, overrides to review, edits of policies that no
+    write has recorded yet, files that are not what the log says (helixctl verify says all). Of the past, from the log: what
+    served, what was on its way, and what was blocked.
 
     Exit codes: 0 told, 2 no such time, 4 no such model, 6 some files cannot be read, or the log is broken.
     """
-    from helixctl.cli.render.data import Then
-
     session = ctx.obj
     registry = session.open()
     then = moment(at, "--at", registry.store.clock())
-    told = registry.status(model, at=then)
-    session.emit(Then(then, told) if then else told)
+    session.emit(registry.status(model, at=then))

@@ -21,10 +21,11 @@ SCHEMA_VERSION = 1
 
 
 class Shown(NamedTuple):
-    """One version, with its rolling metrics where there are any."""
+    """One version, with its rolling metrics and the activations that wait, where there are any."""
 
     record: Record
     rolling: Mapping[str, Any] | None
+    waiting: tuple[Any, ...] = ()
 
 
 class Entries(NamedTuple):
@@ -43,13 +44,6 @@ class Entries(NamedTuple):
         if about and not kept:
             raise NotFound(f"the log knows nothing of {about}", hint="helixctl list shows what there is")
         return cls(tuple(reversed(kept)))
-
-
-class Then(NamedTuple):
-    """Each model as it was at a time."""
-
-    at: datetime
-    models: tuple[Any, ...]
 
 
 class Created(NamedTuple):
@@ -99,24 +93,6 @@ def version(record: Record) -> dict[str, Any]:
     return {**head, **spec, **tables, "effective_end_of_life": record.end_of_life}
 
 
-def _result(result: Result) -> dict[str, Any]:
-    entry = result.audit
-    return {
-        "kind": "result",
-        "action": result.action,
-        "ref": str(result.ref) if result.ref else None,
-        "changed": result.changed,
-        "dry_run": result.dry_run,
-        "changes": [
-            {"ref": f"{one.model}@{one.version}", "from": one.origin, "to": one.target} for one in result.changes
-        ],
-        "decision": result.decision.as_data() if result.decision else None,
-        "audit": {"id": entry.id, "seq": entry.seq, "hash": entry.hash} if entry else None,
-        "undo": result.undo,
-        "warnings": list(result.warnings),
-    }
-
-
 def _report(report: Any) -> dict[str, Any]:
     evaluation = report.evaluation
     return {
@@ -147,7 +123,7 @@ def _report(report: Any) -> dict[str, Any]:
         "malformed": report.reduction.malformed_count,
         "skipped": report.reduction.skipped,
         "dry_run": report.result.dry_run,
-        "audit": _result(report.result)["audit"],
+        "audit": _standing("result", report.result)["audit"],
         "warnings": [*_read(report.reduction), *_baseline_read(report), *report.result.warnings],
     }
 
@@ -219,7 +195,7 @@ def _recorded(value: Any) -> dict[str, Any]:
         "recorded": value.recorded,
         "malformed": value.malformed_count,
         "verdict": value.refreshed.verdict if value.refreshed else None,
-        "audit": _result(value.result)["audit"] if value.result else None,
+        "audit": _standing("result", value.result)["audit"] if value.result else None,
         "warnings": _malformed(value),
     }
 
@@ -228,76 +204,14 @@ def _listing(value: Any) -> dict[str, Any]:
     return {
         "kind": "list",
         "versions": [version(record) for record in value.records],
-        "warnings": [_told(error) for error in value.broken],
+        "warnings": [_standing("told", error) for error in value.broken],
     }
 
 
 def _shown(value: Shown) -> dict[str, Any]:
     rolling = {"rolling": value.rolling} if value.rolling else {}
-    return {"kind": "version", **version(value.record), **rolling}
-
-
-def _statuses(value: tuple[Any, ...]) -> dict[str, Any]:
-    models = [
-        {
-            "model": one.model,
-            "active": one.active,
-            "canary": one.canary,
-            "previous": one.previous,
-            "counts": one.counts,
-            "blocked": one.blocked,
-            "ending": [
-                {"version": e.version, "status": e.status, "end_of_life": e.end_of_life, "days": e.days}
-                for e in one.ending
-            ],
-            "rolling": one.rolling,
-        }
-        for one in value
-    ]
-    return {"kind": "status", "models": models, "warnings": [str(error) for one in value for error in one.broken]}
-
-
-def _swept(value: Any) -> dict[str, Any]:
-    results = [_result(result) for result in value.results]
-    denied = [result["decision"] for result in results if result["decision"] and not result["decision"]["allowed"]]
-    return {
-        "kind": "result",
-        "action": "sweep",
-        "ref": None,
-        "changed": any(result["changed"] for result in results),
-        "dry_run": value.dry_run,
-        "as_of": value.as_of,
-        "changes": [
-            one for result in results if result["action"] in ("retire", "activate") for one in result["changes"]
-        ],
-        "warned": [
-            {"ref": f"{w.model}@{w.version}", "end_of_life": w.end_of_life, "days": w.days, "status": w.status}
-            for w in value.warned
-        ],
-        "decision": denied[0] if denied else None,
-        "audit": results[-1]["audit"] if results else None,
-        "results": results,
-        "warnings": [*(text for result in value.results for text in result.warnings), *map(_told, value.broken)],
-    }
-
-
-def scheduled(one: Any) -> dict[str, Any]:
-    """Return a scheduled activation as every result gives it."""
-    told = {"id": one.id, "ref": str(one.ref), "at": one.at, "not_after": one.not_after, "actor": one.actor.id}
-    return told | {"reason": one.reason, "expect": one.expect, "overrides": one.overrides}
-
-
-def _schedule(value: Any) -> dict[str, Any]:
-    waiting = [scheduled(one.scheduled) for one in value.waiting]
-    return {"kind": "schedule", "scheduled": waiting, "warnings": [_told(error) for error in value.broken]}
-
-
-def _told(error: Any) -> str:
-    return f"{error}; {error.hint}" if error.hint else str(error)
-
-
-def _scheduling(value: Any) -> dict[str, Any]:
-    return {**_result(value.result), "scheduled": scheduled(value.scheduled), "forecast": value.forecast.as_data()}
+    waiting = {"scheduled": [_standing("scheduled", one) for one in value.waiting]} if value.waiting else {}
+    return {"kind": "version", **version(value.record), **rolling, **waiting}
 
 
 def _created(value: Created) -> dict[str, Any]:
@@ -308,7 +222,7 @@ def _created(value: Created) -> dict[str, Any]:
         "root": value.root,
         "changed": value.created or any(result.changed for result in value.results),
         "dry_run": value.dry_run,
-        "changes": [change for result in value.results for change in _result(result)["changes"]],
+        "changes": [change for one in value.results for change in _standing("result", one)["changes"]],
         "decision": None,
         "audit": None,
     }
@@ -342,6 +256,12 @@ def _reported(value: Any) -> dict[str, Any]:
     }
 
 
+def _standing(name: str, value: Any) -> Any:
+    from helixctl.cli.render import standing
+
+    return standing.PAYLOADS[name](value)
+
+
 def payload(value: Any) -> dict[str, Any]:
     """Return the JSON object of a result."""
     name = type(value).__name__
@@ -355,7 +275,7 @@ def _about_policies(value: Any) -> dict[str, Any]:
 
 
 _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "Result": _result,
+    "Result": lambda value: _standing("result", value),
     "Decision": lambda value: {
         "kind": "check",
         "action": value.action,
@@ -369,8 +289,7 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Recorded": _recorded,
     "Listing": _listing,
     "Shown": _shown,
-    "tuple": _statuses,
-    "Then": lambda value: {**_statuses(value.models), "at": value.at},
+    "Overview": lambda value: _standing("overview", value),
     "Entries": lambda value: {"kind": "entries", "entries": list(value.entries)},
     "Difference": lambda value: {
         "kind": "diff",
@@ -378,9 +297,9 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
         "to": str(value.other),
         "changes": [{"key": one.key, "from": one.before, "to": one.after} for one in value.deltas],
     },
-    "Swept": _swept,
-    "Agenda": _schedule,
-    "Scheduling": _scheduling,
+    "Swept": lambda value: _standing("swept", value),
+    "Agenda": lambda value: _standing("agenda", value),
+    "Scheduling": lambda value: _standing("scheduling", value),
     "Created": _created,
     "Verification": _verification,
     "Reported": _reported,
@@ -406,10 +325,6 @@ def _decided(decision: Decision) -> int:
     return 7 if decision.is_inconclusive else 3
 
 
-def _swept_code(value: Any) -> int:
-    return 3 if not value.allowed else 6 if value.broken else 10 if value.is_pending else 0
-
-
 _CODES: dict[str, Callable[[Any], int]] = {
     "Decision": _decided,
     "Result": lambda value: _decided(value.decision) if value.decision else 0,
@@ -421,12 +336,11 @@ _CODES: dict[str, Callable[[Any], int]] = {
     "Rehearsals": lambda value: 0 if value.is_sound else 3,
     "Agenda": lambda value: 0 if value.is_sound else 6,
     "Created": lambda value: max((_decided(one.decision) for one in value.results if one.decision), default=0),
-    "Swept": _swept_code,
+    "Swept": lambda value: 3 if not value.allowed else 6 if value.broken else 10 if value.is_pending else 0,
     "Difference": lambda value: 10 if value.is_asked and value.deltas else 0,
     "Reported": lambda value: exit_code(value.integrity),
     "Archival": lambda value: 10 if value.is_check and value.segments else 0,
     "Verification": lambda value: {"ok": 0, "denied": 3}.get(value.outcome, 6),
-    "tuple": lambda value: 6 if any(one.broken for one in value) else 0,
-    "Then": lambda value: exit_code(value.models),
+    "Overview": lambda value: 6 if any(one.broken for one in value.models) else 0,
 }
 """What tells the exit code of a result, by the name of its type; every other result is 0."""

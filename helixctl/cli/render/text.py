@@ -17,6 +17,10 @@ def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN)
         from helixctl.cli.render import evaluation
 
         return evaluation.rendered(payload, screen)
+    if payload["kind"] == "status":
+        from helixctl.cli.render import standing
+
+        return standing.rendered(payload, verbose, screen)
     return _TEXTS[payload["kind"]](payload, verbose, screen.on)
 
 
@@ -116,33 +120,6 @@ def _diff(payload: Payload, verbose: bool, on: bool) -> str:
             if value is not None:
                 lines.append((f"{sign}{key} = {cell(value)}", colour))
     return "".join(paint(safe(text), colour, on=on) + "\n" for text, colour in lines)
-
-
-def _statuses(payload: Payload, verbose: bool, on: bool) -> str:
-    rows = []
-    for one in payload["models"]:
-        ending = ", ".join(f"{e['version']} {_in_days(e['days'])}" for e in one["ending"])
-        rolling = (one["rolling"] or {}).get("verdict", "")
-        notes = [f"blocked: {', '.join(one['blocked'])}"] if one["blocked"] else []
-        notes += [f"ends: {ending}"] if ending else []
-        rows.append(
-            [
-                (one["model"], "bold"),
-                (one["active"] or "-", "green" if one["active"] else "grey"),
-                (one["canary"] or "-", "cyan" if one["canary"] else "grey"),
-                (one["previous"] or "-", None),
-                (rolling or "-", OUTCOME.get(rolling)),
-                ("; ".join(notes), "yellow"),
-            ]
-        )
-    head = f"as of {payload['at']}\n" if "at" in payload else ""
-    if not rows:
-        return f"{head}no models then\n" if head else "no models yet; helixctl register adds one\n"
-    return head + columns(["MODEL", "ACTIVE", "CANARY", "PREVIOUS", "ROLLING", "NOTES"], rows, on=on)
-
-
-def _in_days(days: int) -> str:
-    return f"in {days} days" if days >= 0 else f"{-days} days ago"
 
 
 def _recording(payload: Payload, verbose: bool, on: bool) -> str:
@@ -281,7 +258,6 @@ _TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
     "version": _version,
     "list": _list,
     "diff": _diff,
-    "status": _statuses,
     "recording": _recording,
     "entries": _entries,
     "verification": _verification,

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+from tests.conftest import START, Place, Ran
+
+Cli = Callable[..., Ran]
+LONG = "openai/gpt-4o-mini-realtime-preview"
+
+
+def fill(place: Place) -> None:
+    """Let each note be there at once."""
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0", f"{LONG}@1.0.0", extra="\n[availability]\nend_of_life = 2026-03-20\n")
+    place.registry.block(f"{LONG}@1.0.0", reason="wrong answers")
+    place.registry.schedule.add("m@2.0.0", START + timedelta(days=1))
+    policy = place.root / "policies/default.toml"
+    policy.write_bytes(policy.read_bytes() + b"# edited\n")
+    path = place.path("m@2.0.0")
+    path.write_bytes(path.read_bytes().replace(b"in-house", b"elsewhere"))
+
+
+def test_notes_stand_beside_their_model_or_below_it_where_the_screen_is_narrow(place: Place, cli: Cli) -> None:
+    fill(place)
+    wide, narrow = cli("status", COLUMNS="200"), cli("status", COLUMNS="80")
+    assert (wide.code, narrow.code) == (0, 0)
+    notes = [
+        "ends: 2.0.0 in 18 days",
+        "scheduled: 2.0.0 at 2026-03-02T12:00:00Z",
+        "overrides to review: 1",
+        "drifted: 2.0.0",
+    ]
+    assert f"  {'; '.join(notes)}\n" in wide.out
+    assert "".join(f"  {note}\n" for note in notes) in narrow.out
+    assert max(map(len, narrow.out.splitlines())) <= 80
+    for ran in (wide, narrow):
+        assert "blocked: 1.0.0" in ran.out
+        assert ran.out.endswith(
+            "unrecorded: policies/default.toml; the next write records it\nintegrity: drift; helixctl verify says where\n"
+        )
+    assert [line.split()[0] for line in narrow.out.splitlines() if not line.startswith(" ")][:3] == ["MODEL", "m", LONG]
+
+
+def test_where_all_is_well_nothing_is_said_of_the_registry_unless_asked(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    assert len(cli("status").out.splitlines()) == 2
+    assert cli("status", "-v").out.splitlines()[2].startswith("integrity: each file is what the log says")
+
+
+def test_json_holds_what_the_text_says(place: Place, cli: Cli) -> None:
+    fill(place)
+    told = json.loads(cli("status", "-o", "json").out)
+    m, other = told["models"]
+    assert (m["active"], m["drifted"], other["blocked"]) == ("1.0.0", ["2.0.0"], ["1.0.0"])
+    assert [one["ref"] for one in m["scheduled"]] == ["m@2.0.0"]
+    assert (len(m["overrides"]), told["unrecorded"]) == (1, ["policies/default.toml"])
+    assert told["integrity"] == {"outcome": "drift", "log": None}
+    assert json.loads(cli("show", "m@2.0.0", "-o", "json").out)["scheduled"] == m["scheduled"]
+    assert "scheduled" not in json.loads(cli("show", "m@1.0.0", "-o", "json").out)
+
+
+def test_a_broken_log_is_named_and_the_rest_still_told(place: Place, cli: Cli) -> None:
+    place.serve("m@1.0.0")
+    (segment,) = (place.root / "audit").rglob("*.jsonl")
+    segment.write_bytes(b"<<<<<<< ours\n" + segment.read_bytes())
+    ran = cli("status")
+    assert (ran.code, "m" in ran.out) == (0, True)
+    assert ran.out.endswith("integrity: tampered; helixctl verify says where\n")
+    assert "conflict marker" in json.loads(cli("status", "-o", "json").out)["integrity"]["log"]
