@@ -11,7 +11,7 @@ _helixctl() {
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
@@ -44,7 +44,7 @@ _helixctl() {
     "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
     "policy explain") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "policy test") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
-    "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
+    "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error --region --ts --sync -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
     "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
     "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
     "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
@@ -197,7 +197,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then

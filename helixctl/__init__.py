@@ -1,7 +1,12 @@
 """helixctl: AI model versions from registration to retirement, safely, from a folder in git."""
 
 __version__ = "0.1.0"
-__all__ = ["Registry", "__version__"]
+__all__ = ["Recorder", "Registry", "__version__"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from helixctl.api import Registry
+    from helixctl.api.recorder import Recorder
 
 
 def __getattr__(name: str) -> object:
@@ -9,4 +14,8 @@ def __getattr__(name: str) -> object:
         from helixctl.api import Registry
 
         return Registry
+    if name == "Recorder":
+        from helixctl.api.recorder import Recorder
+
+        return Recorder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

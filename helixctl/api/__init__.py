@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from helixctl.api.comparison import Against, Compared, Stated
-    from helixctl.api.evaluation import Recorded, Report
+    from helixctl.api.evaluation import Report
     from helixctl.api.evidence import Rechecks
     from helixctl.api.inspection import Listing, Overview
     from helixctl.api.log import Log
     from helixctl.api.policies import Policies
+    from helixctl.api.recording import Recorded
     from helixctl.api.scheduling import Schedule
     from helixctl.api.sources import Asked
     from helixctl.api.sweep import Swept
@@ -290,12 +291,23 @@ class Registry(NamedTuple):
         against = Against(baseline, baseline_sources, margins or {}, look)
         return compare(self.store, Side(self.show(candidate), Asked.of(sources, query, stdin)), against)
 
-    def record(self, ref: str, inferences: BinaryIO | Iterable[Mapping[str, Any]], **terms: Unpack[Terms]) -> Recorded:
-        """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time."""
-        from helixctl.api.evaluation import record_lines, source_of
+    def record(
+        self,
+        ref: str,
+        inferences: BinaryIO | Iterable[Mapping[str, Any]],
+        *,
+        sync: bool = False,
+        **terms: Unpack[Terms],
+    ) -> Recorded:
+        """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time.
+
+        Args:
+            sync: they are to survive a loss of power too.
+        """
+        from helixctl.api.recording import record_lines, source_of
 
         found = self.show(ref)
-        return record_lines(self.store, self._about(found.ref, terms), found, source_of(inferences))
+        return record_lines(self.store, self._about(found.ref, terms), found, source_of(inferences), sync=sync)
 
     def show(self, ref: str) -> Record:
         """Return one version.
@@ -311,11 +323,11 @@ class Registry(NamedTuple):
 
         return between(self.show(one), self.show(other))
 
-    def rolling(self, ref: Ref) -> Mapping[str, Any] | None:
+    def rolling(self, record: Record) -> Mapping[str, Any] | None:
         """Return the rolling metrics of recorded inferences as last refreshed, or None."""
         from helixctl.storage.inferences import summary
 
-        return summary(self.store.root, ref)
+        return summary(self.store.root, record)
 
     def waiting(self, ref: Ref) -> tuple[Scheduled, ...]:
         """Return the activations of a version that wait for their time."""

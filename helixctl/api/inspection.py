@@ -229,7 +229,7 @@ def _status(root: str, now: Snapshot) -> ModelStatus:
         {str(status): n for status in Status if (n := sum(one.status is status for one in records))},
         tuple(one.version for one in records if one.blocked),
         tuple(_endings(records, now.at, max(now.settings.eol_warning_days, default=30))),
-        (inferences.rolling(root, active.ref) or {}).get("summary") if active else None,
+        inferences.summary(root, active) if active else None,
         broken,
         drifted=tuple(sorted(now.drifted)),
     )

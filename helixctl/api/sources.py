@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
-from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
@@ -19,6 +18,7 @@ from helixctl.storage.registry import Store
 
 RECORDED = "recorded"
 NAMED = 5
+OTHERS = "inferences from before a change of what the version serves are left out"
 
 
 class Asked(NamedTuple):
@@ -52,7 +52,7 @@ class Group(NamedTuple):
     query: Query
 
 
-def groups(root: str, ref: Ref, asked: Asked, settings: Settings) -> Iterator[Group]:
+def groups(root: str, record: Record, asked: Asked, settings: Settings) -> Iterator[Group]:
     """Yield what is asked for, in groups that are read alike.
 
     Raises:
@@ -66,13 +66,18 @@ def groups(root: str, ref: Ref, asked: Asked, settings: Settings) -> Iterator[Gr
     for source in find_sources(asked.datasets, asked.stdin):
         name = os.path.basename(source.name).partition(".")[0]
         yield Group((source,), asked.query._replace(format="dataset", name=name, connect=None))
-    if RECORDED in asked.patterns or not (asked.patterns or asked.query.connect or asked.datasets):
-        recorded = tuple(Source(path) for path in inferences.files(root, ref))
+    if is_of_recorded(asked):
+        recorded = tuple(Source(path) for path in inferences.files(root, record))
         yield Group(recorded, asked.query._replace(format="native", columns={}, connect=None, table=None))
     for name in sorted(named):
         stated = dict(settings.sources[name])
         files = [one if one == "-" else os.path.join(root, one) for one in stated.pop("from", ())]
         yield Group(find_sources(files, asked.stdin), _over(stated, asked.query))
+
+
+def is_of_recorded(asked: Asked) -> bool:
+    """Tell whether what `record` kept is asked for."""
+    return RECORDED in asked.patterns or not (asked.patterns or asked.query.connect or asked.datasets)
 
 
 def _over(stated: dict[str, object], given: Query) -> Query:
@@ -102,9 +107,11 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         return window(store, record.ref, asked.window, store.clock())
     settings = store.settings()
     reduction = Reduction(Stats())
-    for sources, query in groups(store.root, record.ref, asked, settings):
+    for sources, query in groups(store.root, record, asked, settings):
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
     _refuse_malformed(reduction, settings.max_malformed)
+    if is_of_recorded(asked) and inferences.is_elsewhere(store.root, record):
+        return reduction._replace(notes=(*reduction.notes, OTHERS))
     return reduction
 
 

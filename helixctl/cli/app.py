@@ -350,8 +350,8 @@ def run(arguments: list[str], world: World | None = None) -> int:
         return errors.refused(here, arguments, error)
     except typer.TyperException as error:
         return errors.misused(here, arguments, error)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return errors.interrupted(here, interrupt)
     except BrokenPipeError:
         silence(here.stdout)
         return 141

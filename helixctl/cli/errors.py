@@ -36,6 +36,13 @@ def _without_values(fact: str) -> str:
     return re.sub(r"(?s)^(invalid value for .*?): '.*' is not ", r"\1: it is not ", fact)
 
 
+def interrupted(world: World, interrupt: KeyboardInterrupt) -> int:
+    """Print what was done before an interrupt, where a command says so, and return 130."""
+    if interrupt.args:
+        _write(world, f"{safe(str(interrupt))}\n")
+    return 130
+
+
 def failed(world: World, arguments: list[str], error: Exception) -> int:
     """Print an unexpected failure in one line, with its traceback only where HELIXCTL_DEBUG asks for it."""
     if world.environment.get("HELIXCTL_DEBUG"):
@@ -60,6 +67,10 @@ def report(world: World, error: HelixError, *, as_json: bool) -> None:
     if error.hint:
         lines.append(f"hint: {safe(error.hint)}\n")
     text = json.dumps(as_data(error)) + "\n" if as_json else "".join(lines)
+    _write(world, text)
+
+
+def _write(world: World, text: str) -> None:
     try:
         world.stderr.write(text)
         world.stderr.flush()

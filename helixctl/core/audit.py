@@ -79,7 +79,7 @@ DATA_FIELDS = {
     "eol.warned": frozenset({"end_of_life", "days", "past"}),
     "evaluation.completed": frozenset({"verdict", "proven", "samples", "violated", "stats", "baseline", "compared"}),
     "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats", "baseline", "compared"}),
-    "metrics.updated": frozenset({"verdict", "samples", "violated", "stats"}),
+    "metrics.updated": frozenset({"verdict", "samples", "violated", "open", "stats", "serving"}),
     "registry.reconciled": frozenset({"kept", "accepted"}),
     "audit.checkpointed": frozenset({"checkpoint", "entries", "signed"}),
     "audit.archived": frozenset({"tombstone", "segments", "entries", "restored"}),

@@ -243,7 +243,9 @@ def _observe(act: ask.Observe, now: Snapshot) -> Plan:
         "verdict": act.verdict,
         "samples": act.samples,
         "violated": list(act.violated),
+        "open": list(act.open),
         "stats": act.stats_digest,
+        "serving": act.serving_digest,
     }
     return Plan(None, record, (), tuple(effects), data)
 

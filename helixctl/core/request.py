@@ -128,7 +128,7 @@ class Evaluate(NamedTuple):
 
 
 class Observe(NamedTuple):
-    """Note rolling metrics of recorded inferences, with the thresholds newly violated."""
+    """Note rolling metrics of recorded inferences: the thresholds newly violated, and all alerts that are open."""
 
     ref: Ref
     verdict: str
@@ -136,6 +136,8 @@ class Observe(NamedTuple):
     violated: tuple[str, ...]
     degraded: bool
     stats_digest: str
+    open: tuple[str, ...]
+    serving_digest: str
 
 
 class Attest(NamedTuple):

@@ -57,6 +57,7 @@ SCHEMA: s.Schema = {
         "min_confidence": s.rate,
         "max_malformed": s.count,
         "evidence_days": s.days,
+        "inference_days": s.days,
         "warn": s.list_of(s.one_of(*THRESHOLDS[1:])),
         "margins": MARGINS,
         "lower_is_better": s.list_of(s.name),
@@ -100,6 +101,7 @@ class Settings(NamedTuple):
     min_confidence: Decimal = Decimal("0.7")
     max_malformed: int = 0
     evidence_days: int = 0
+    inference_days: int = 0
     warn: tuple[str, ...] = ()
     margins: Mapping[str, Any] = MappingProxyType({})
     lower_is_better: tuple[str, ...] = ()

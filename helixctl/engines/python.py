@@ -20,7 +20,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         Usage: no such format of records, or a source is a folder.
         NotFound, StorageRefused: a source cannot be read.
     """
-    builder, price = StatsBuilder(subject.model, subject.version), _pricing(subject)
+    builder, price = StatsBuilder(subject.model, subject.version), pricing(subject)
     malformed: list[Malformed] = []
     malformed_count = mismatched_count = skipped = 0
     for source in sources:
@@ -80,7 +80,7 @@ def _within(found: Inference, query: Query) -> Inference | Skipped | None:
     return found if is_in else Skipped()
 
 
-def _pricing(subject: Subject) -> Callable[[int | None, int | None], int | None]:
+def pricing(subject: Subject) -> Callable[[int | None, int | None], int | None]:
     # nano-USD of a record's tokens; None where a count or a price is missing that the other side would need
     sides = (subject.input_per_mtok, subject.output_per_mtok)
     (input_rate, input_unit), (output_rate, output_unit) = ((side or Decimal(0)).as_integer_ratio() for side in sides)

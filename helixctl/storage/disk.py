@@ -101,25 +101,55 @@ def _take_back(path: str, handle: int, size: int, is_new: bool) -> None:
         ) from error
 
 
-def append_shared(path: str, data: bytes) -> None:
-    """Append whole lines to a file of recorded inferences, under a lock of its own; not synced."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | PLAIN, 0o644)
-    try:
+def append_shared(path: str, data: bytes, most: int, *, sync: bool = False) -> int | None:
+    """Append whole lines to a file that many write, under a lock of its own; a line that a crash left is cut off first.
+
+    Returns:
+        Where they begin, or None where the file has `most` bytes already and takes no more.
+
+    Raises:
+        OSError: nothing was appended.
+    """
+    make_folders(os.path.dirname(path))
+    with _opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | PLAIN) as handle:
         while not system.lock(handle):
-            time.sleep(0.001)
-        size = os.fstat(handle).st_size
-        os.lseek(handle, max(size - _LONGEST, 0), os.SEEK_SET)
-        end = os.read(handle, _LONGEST)
-        size -= len(end) - (end.rfind(b"\n") + 1)  # a line that a crash left without its end
-        os.ftruncate(handle, size)
+            time.sleep(0.0005)
         try:
-            _write_all(handle, data)
-        except OSError:
-            os.ftruncate(handle, size)
-            raise
-    finally:
-        os.close(handle)
+            size = _end_of_lines(handle)
+            if size >= most:
+                return None
+            _append(handle, data, size, sync=sync)
+            if sync:
+                sync_folder(os.path.dirname(path))
+        finally:
+            system.unlock(handle)
+    return size
+
+
+def _append(handle: int, data: bytes, size: int, *, sync: bool) -> None:
+    try:
+        _write_all(handle, data)
+        if sync:
+            _sync(handle)
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
+
+
+def _end_of_lines(handle: int) -> int:
+    """Cut off a last line that has no end, and return what is left."""
+    size = end = os.fstat(handle).st_size
+    span = 1
+    while end:
+        begin = max(end - span, 0)
+        os.lseek(handle, begin, os.SEEK_SET)
+        found = os.read(handle, end - begin).rfind(b"\n") + 1
+        end, span = begin + found, _LONGEST
+        if found:
+            break
+    if end < size:
+        os.ftruncate(handle, end)
+    return end
 
 
 def append(path: str, data: bytes) -> None:

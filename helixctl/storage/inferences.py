@@ -1,76 +1,149 @@
-"""Recorded inferences, a file a UTC day, and the rolling metrics beside them; both under `.helix/`, untracked."""
+"""Recorded inferences, in segments by day, and the rolling metrics beside them; all under `.helix/`, untracked.
+
+A folder holds what was recorded while the version served the same: its name is the beginning of the serving digest. So
+what was recorded before a change of the model id, the artifact or the configuration says nothing of what serves now.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 
-from helixctl.core.names import Ref
+from helixctl.core.record import Record
 from helixctl.storage import disk
 
+MAX_SEGMENT = 67_108_864
+"""A segment that has so many bytes gets no more; the next has the next number."""
 
-def _folder(root: str, ref: Ref) -> str:
-    return os.path.join(root, ".helix", "inferences", *ref.model.split("/"), str(ref.version))
+_PIECE = 1_048_576
+_ROLLING = "rolling.stats"
 
 
-def append(root: str, ref: Ref, lines: Mapping[str, bytes]) -> None:
-    """Append whole lines to the files of their days.
+class Rolling(NamedTuple):
+    """The rolling metrics: how much of each segment they count, what they say, the open alerts; and their table."""
 
-    Args:
-        lines: the lines of each day, `2026-11-22`, joined.
+    offsets: Mapping[str, int]
+    summary: Mapping[str, Any]
+    alerts: Mapping[str, int]
+    table: bytes = b""
+
+
+def _above(root: str, record: Record) -> str:
+    return os.path.join(root, ".helix", "inferences", *record.ref.model.split("/"), record.version)
+
+
+def folder(root: str, record: Record) -> str:
+    """Return where the inferences of a version lie, as it serves now."""
+    return os.path.join(_above(root, record), record.serving_digest[:16])
+
+
+def append(place: str, day: date, data: bytes, *, sync: bool = False) -> tuple[str, int]:
+    """Append whole lines to the segment of a day that has room; return its name, and where in it they begin.
 
     Raises:
-        StorageRefused: a file cannot be written.
+        OSError: nothing was appended.
     """
-    for day, data in lines.items():
-        with disk.refusing(f"record inferences of {ref}"):
-            disk.append_shared(os.path.join(_folder(root, ref), f"{day}.jsonl"), data)
+    begun = [number for name in segments(place) if (number := _number(name, day))]
+    number = max(begun, default=1)
+    while (start := disk.append_shared(path := _path(place, day, number), data, MAX_SEGMENT, sync=sync)) is None:
+        number += 1
+    return os.path.basename(path), start
 
 
-def files(root: str, ref: Ref) -> list[str]:
-    """Return the paths of the recorded files, by day."""
-    folder = _folder(root, ref)
+def _path(place: str, day: date, number: int) -> str:
+    return os.path.join(place, f"{day}.{number:04}.jsonl")
+
+
+def _number(name: str, day: date) -> int:
+    begins, _, number = name.removesuffix(".jsonl").partition(".")
+    return int(number) if begins == str(day) and number.isdecimal() else 0
+
+
+def segments(place: str) -> dict[str, int]:
+    """Return the names of the segments, by day, with their sizes."""
     try:
-        return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".jsonl")]
+        names = sorted(name for name in os.listdir(place) if name.endswith(".jsonl"))
+        return {name: os.path.getsize(os.path.join(place, name)) for name in names}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+
+
+def files(root: str, record: Record) -> list[str]:
+    """Return the paths of the segments, by day."""
+    place = folder(root, record)
+    return [os.path.join(place, name) for name in segments(place)]
+
+
+def is_elsewhere(root: str, record: Record) -> bool:
+    """Tell whether there are inferences from before a change of what the version serves."""
+    above, own = _above(root, record), os.path.basename(folder(root, record))
+    return any(segments(os.path.join(above, name)) for name in _names(above) if name != own)
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def tails(root: str, ref: Ref, offsets: Mapping[str, int]) -> dict[str, bytes]:
-    """Return the whole lines of each file that stand behind its offset, by file name."""
-    found = {}
-    for path in files(root, ref):
-        name = os.path.basename(path)
-        with disk.refusing(f"read the inferences of {ref}"), open(path, "rb") as handle:
-            handle.seek(offsets.get(name, 0))
-            whole, _, _ = handle.read().rpartition(b"\n")
-        if whole:
-            found[name] = whole + b"\n"
-    return found
+def pieces(path: str, start: int) -> Iterator[bytes]:
+    """Yield the whole lines of a segment from an offset on, about a MiB at a time."""
+    rest = b""
+    with open(path, "rb") as handle:
+        handle.seek(start)
+        while data := handle.read(_PIECE):
+            whole, ends, tail = data.rpartition(b"\n")
+            if ends:
+                yield rest + whole + ends
+                rest = tail
+            else:
+                rest += tail
 
 
-def rolling(root: str, ref: Ref) -> dict[str, Any] | None:
+def expire(root: str, record: Record, before: date) -> None:
+    """Remove the segments of days before a date, and folders that hold nothing else any more."""
+    above = _above(root, record)
+    for place in (os.path.join(above, name) for name in _names(above)):
+        for name in segments(place):
+            if name[:10] < str(before):
+                disk.remove(os.path.join(place, name))
+        if place != folder(root, record) and set(_names(place)) <= {_ROLLING}:
+            disk.remove_folder(place)
+
+
+def rolling(place: str) -> Rolling | None:
     """Return the rolling metrics as last refreshed, or None where there are none to be read."""
     try:
-        with open(os.path.join(_folder(root, ref), "rolling.json"), encoding="utf-8") as handle:
-            found = json.load(handle)
-    except (OSError, ValueError):
+        with open(os.path.join(place, _ROLLING), "rb") as handle:
+            head = json.loads(handle.readline())
+            return Rolling(head["offsets"], head["summary"], head["alerts"], handle.read())
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return found if isinstance(found, dict) and {"summary", "stats"} <= set(found) else None
 
 
-def summary(root: str, ref: Ref) -> dict[str, Any] | None:
+def summary(root: str, record: Record) -> Mapping[str, Any] | None:
     """Return what the rolling metrics add up to, as last refreshed, or None."""
-    return (rolling(root, ref) or {}).get("summary")
+    if not os.path.isdir(_above(root, record)):
+        return None  # before a digest is computed for it
+    found = rolling(folder(root, record))
+    return found.summary if found else None
 
 
-def keep_rolling(root: str, ref: Ref, value: Mapping[str, Any]) -> None:
+def keep_rolling(place: str, value: Rolling) -> None:
     """Put new rolling metrics in place whole.
 
     Raises:
-        StorageRefused: they cannot be written.
+        OSError: they cannot be written.
     """
-    with disk.refusing(f"refresh the metrics of {ref}"):
-        disk.replace(os.path.join(_folder(root, ref), "rolling.json"), json.dumps(value).encode())
+    head = {"offsets": value.offsets, "summary": value.summary, "alerts": value.alerts}
+    disk.replace(os.path.join(place, _ROLLING), json.dumps(head).encode() + b"\n" + value.table)
+
+
+def newest_days(names: Mapping[str, int], days: int) -> list[str]:
+    """Return the names of the segments of the last days, counted back from the newest."""
+    newest = max((name[:10] for name in names), default="")
+    return [name for name in names if date.fromisoformat(name[:10]) > date.fromisoformat(newest) - timedelta(days)]

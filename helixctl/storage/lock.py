@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from helixctl.errors import Locked
 from helixctl.storage import disk, system
@@ -38,7 +38,7 @@ def exclusive(root: str, patience_s: float = PATIENCE_S, path: str = PATH) -> It
                 yield
                 return
         finally:
-            os.close(handle)
+            _free(handle)
 
 
 def _is_same(handle: int, path: str) -> bool:
@@ -61,7 +61,13 @@ def shared(root: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
         _wait(handle, shared=True, patience_s=patience_s)
         yield
     finally:
-        os.close(handle)
+        _free(handle)
+
+
+def _free(handle: int) -> None:
+    with suppress(OSError):
+        system.unlock(handle)
+    os.close(handle)
 
 
 def _wait(handle: int, *, shared: bool, patience_s: float) -> bool:

@@ -35,6 +35,21 @@ def lock(handle: int, *, shared: bool = False) -> bool:
     return True
 
 
+def unlock(handle: int) -> None:
+    """Free the lock of an open file. Closing alone does so only where no process was forked meanwhile.
+
+    Raises:
+        OSError: it was not locked, where that matters.
+    """
+    if IS_WINDOWS:
+        windows = _module("msvcrt")
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        windows.locking(handle, windows.LK_UNLCK, 1)
+    else:
+        posix = _module("fcntl")
+        posix.flock(handle, posix.LOCK_UN)
+
+
 def full_sync() -> int | None:
     """Return the command that syncs past the cache of a drive, where fsync stops before it: on macOS."""
     return None if IS_WINDOWS else getattr(_module("fcntl"), "F_FULLFSYNC", None)

@@ -331,7 +331,7 @@ def test_rolling_metrics_are_refreshed_every_interval_and_cause_one_entry_a_comm
     assert {(entry["severity"], entry["outcome"], len(entry["changes"])) for entry in entries} == {
         ("debug", "success", 0)
     }
-    shown = registry.rolling(registry.show("m@1.0.0").ref)
+    shown = registry.rolling(registry.show("m@1.0.0"))
     assert shown is not None
     assert (shown["samples"], shown["verdict"]) == (3100, "passed")
     assert registry.status("m").models[0].rolling == shown
@@ -360,7 +360,7 @@ def test_quality_degrades_only_where_a_version_serves(place: Place) -> None:
 def test_rolling_metrics_that_were_damaged_are_built_anew(place: Place) -> None:
     place.register("m@1.0.0")
     place.registry.record("m@1.0.0", lines(100))
-    (path,) = (place.root / ".helix").rglob("rolling.json")
+    (path,) = (place.root / ".helix").rglob("rolling.stats")
     for broken in ("{", "[]", '{"summary": {}}'):
         path.write_text(broken)
         done = place.registry.record("m@1.0.0", lines(1))

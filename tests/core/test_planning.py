@@ -763,9 +763,11 @@ def test_a_warning_of_an_end_of_life_writes_no_file_and_says_where_an_active_ver
 
 
 def test_rolling_metrics_are_noted_with_what_they_violate() -> None:
-    found = planned(ask.Observe(ref(), "failed", 100, ("max_error_rate",), True, "f" * 64), made())
+    found = planned(
+        ask.Observe(ref(), "failed", 100, ("max_error_rate",), True, "f" * 64, ("quality",), "a" * 64), made()
+    )
     assert [one.action for one in found.effects] == ["metrics.updated", "threshold.violated", "quality.degraded"]
-    quiet = planned(ask.Observe(ref(), "passed", 100, (), False, "f" * 64), made())
+    quiet = planned(ask.Observe(ref(), "passed", 100, (), False, "f" * 64, (), "a" * 64), made())
     assert ([one.action for one in quiet.effects], quiet.records) == (["metrics.updated"], ())
 
 
@@ -779,7 +781,7 @@ def every_plan() -> Iterable[Plan]:
     yield planned(ask.Block(ref(), blocked=False), made(blocked=BLOCK))
     yield planned(ask.Update(ref(), {"thresholds.min_samples": 5}), made())
     yield planned(ask.Warn(ref(), AT, 0), served("1.0.0", "active"))
-    yield planned(ask.Observe(ref(), "failed", 1, ("max_error_rate",), True, "f" * 64), made())
+    yield planned(ask.Observe(ref(), "failed", 1, ("max_error_rate",), True, "f" * 64, ("quality",), "a" * 64), made())
     yield from (registered("1.0.0"), evaluated("passed"), evaluated("failed", "max_error_rate"))
     yield adopted(S.INACTIVE, "description = 'x'\n")
 

@@ -263,7 +263,7 @@ def test_what_a_bad_line_of_inferences_says_is_neither_kept_nor_shown(
 
 def test_of_an_inference_only_known_fields_are_kept(planted: Place, helix: Helix) -> None:
     assert helix("record", "m@2.0.0", stdin=INFERENCES, cwd=planted.root).code == 0
-    (kept,) = (planted.root / ".helix" / "inferences" / "m" / "2.0.0").glob("*.jsonl")
+    (kept,) = (planted.root / ".helix" / "inferences" / "m" / "2.0.0").rglob("*.jsonl")
     rows = [json.loads(line) for line in kept.read_text().splitlines()]
     assert len(rows) == INFERENCES.count(b"\n")
     assert {name for row in rows for name in row} <= KEPT

@@ -126,21 +126,12 @@ def test_an_empty_file_that_a_crash_left_gets_its_folder_synced_with_its_first_l
     assert synced == [str(tmp_path)]
 
 
-def test_shared_appends_cut_a_torn_line_first(tmp_path: Path) -> None:
-    path = tmp_path / "folder" / "lines"
-    disk.append_shared(str(path), b"one\n")
-    with path.open("ab") as handle:
-        handle.write(b"tor")
-    disk.append_shared(str(path), b"two\n")
-    assert path.read_bytes() == b"one\ntwo\n"
-
-
 def test_a_shared_append_that_fails_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lines"
-    disk.append_shared(str(path), b"one\n")
+    disk.append_shared(str(path), b"one\n", 100)
     monkeypatch.setattr(disk, "os", Failing("write", code=errno.ENOSPC))
     with pytest.raises(OSError):
-        disk.append_shared(str(path), b"two\n")
+        disk.append_shared(str(path), b"two\n", 100)
     assert path.read_bytes() == b"one\n"
 
 

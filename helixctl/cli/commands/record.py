@@ -21,6 +21,9 @@ def run(
     error: Annotated[
         str | None, typer.Option("--error", metavar="TEXT", help="Its error; only its class is kept.")
     ] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="NAME", help="Where it was served.")] = None,
+    at: Annotated[str | None, typer.Option("--ts", metavar="TIME", help="When it ended, if not now.")] = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Have each write survive a loss of power.")] = False,
 ) -> None:
     """Record inferences: one by its options, or many as JSON lines on standard input.
 
@@ -28,13 +31,13 @@ def run(
     Examples:
       helixctl record my-model@active --latency-ms 812 --confidence 0.93
       helixctl record my-model@active < today.jsonl
-      cat logs/*.jsonl | helixctl record my-model@active
+      tail -F app.jsonl | helixctl record my-model@active
 
-    Exit codes: 0 recorded, whatever the rolling verdict; 2 bad options, 4 not found, 8 not stored.
+    Exit codes: 0 recorded, whatever the rolling verdict; 2 bad options, 4 not found, 8 not stored, 130 interrupted.
     """
     session = ctx.obj
     one: dict[str, object] = {"latency_ms": latency, "confidence": confidence, "input_tokens": input_tokens}
-    one |= {"output_tokens": output_tokens, "cost": cost, "error": error}
+    one |= {"output_tokens": output_tokens, "cost": cost, "error": error, "region": region, "ts": at}
     single = failed or any(value is not None for value in one.values())
     given = [{**one, "success": not (failed or error)}] if single else session.world.stdin
-    session.emit(session.open().record(ref, given, **session.conditions()))
+    session.emit(session.open().record(ref, given, sync=sync, **session.conditions()))

@@ -23,4 +23,4 @@ def run(ctx: typer.Context, ref: Ref) -> None:
     session = ctx.obj
     registry = session.open()
     record = registry.show(ref)
-    session.emit(Shown(record, registry.rolling(record.ref), registry.waiting(record.ref)))
+    session.emit(Shown(record, registry.rolling(record), registry.waiting(record.ref)))

@@ -196,7 +196,7 @@ def _recorded(value: Any) -> dict[str, Any]:
         "malformed": value.malformed_count,
         "verdict": value.refreshed.verdict if value.refreshed else None,
         "audit": _standing("result", value.result)["audit"] if value.result else None,
-        "warnings": _malformed(value),
+        "warnings": [*_malformed(value), *value.notes],
     }
 
 

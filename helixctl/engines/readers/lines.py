@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 from helixctl.core.columns import plain
 from helixctl.engines import Query
@@ -103,6 +103,15 @@ def parse_line(line: bytes, fields: Collection[str] | None = None, most: int = M
     return record
 
 
+def plain_line(text: str) -> dict[str, object] | None:
+    """Parse a line that is one JSON object and nothing else; None for any other, which takes a closer look."""
+    try:
+        record, end = _SCAN(text, 0)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    return record if end == len(text) and type(record) is dict and _TWICE not in record else None
+
+
 _TWICE: Any = object()
 _NONE: frozenset[str] = frozenset()
 
@@ -129,5 +138,6 @@ def _refuse_constant(_: str) -> NoReturn:
 STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 """Raises LineError for a key that appears twice, NaN and Infinity."""
 _DECODER = json.JSONDecoder(object_pairs_hook=_table, parse_constant=_refuse_constant)
+_SCAN = cast(Any, _DECODER).scan_once
 LAX = json.JSONDecoder()
 """Finds the end of a value that is not to be used."""

@@ -1,0 +1,133 @@
+"""Record inferences as they come, into the segments of a version."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from helixctl.api.rolling import Refresher
+from helixctl.api.sources import subject_of
+from helixctl.core import request as ask
+from helixctl.core.judge import Evaluation
+from helixctl.core.names import Ref
+from helixctl.core.record import Record
+from helixctl.engines import Malformed, Source
+from helixctl.engines.recording import Recording, blocks
+from helixctl.errors import HelixError, Invalid, StorageRefused
+from helixctl.gate import Result
+from helixctl.storage import disk, inferences
+from helixctl.storage.registry import Store
+
+
+class Recorded(NamedTuple):
+    """How many inferences were recorded, which lines were not, and the rolling verdict where it was refreshed."""
+
+    ref: Ref
+    recorded: int
+    malformed: tuple[Malformed, ...] = ()
+    malformed_count: int = 0
+    refreshed: Evaluation | None = None
+    result: Result | None = None
+    notes: tuple[str, ...] = ()
+
+
+def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:
+    """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
+    if not isinstance(given, Iterable) or hasattr(given, "readline"):
+        return Source("-", cast(BinaryIO, given))
+    many = [given] if isinstance(given, Mapping) else given
+    stated = ({key: value for key, value in one.items() if value is not None or key == "latency_ms"} for one in many)
+    lines = (json.dumps(one, default=_json) for one in stated)
+    return Source("inferences", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+
+
+def _json(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+class Keeper:
+    """Checks the inferences of a version, appends them to its segments, and has its rolling metrics refreshed."""
+
+    def __init__(self, store: Store, request: ask.Request, record: Record, name: str, *, is_command: bool) -> None:
+        self._store, self.record = store, record
+        self._place = inferences.folder(store.root, record)
+        self.recording = Recording(name, subject_of(record))
+        self.rolling = Refresher(store, request, record, self.recording, is_command=is_command)
+        self.recorded = self.lines = 0
+
+    def append(self, lines: bytes, *, sync: bool = False) -> None:
+        """Append whole lines that were checked; an interrupt waits until they are counted.
+
+        Raises:
+            StorageRefused: they cannot be written, and none of them is.
+        """
+        with _uninterrupted(), disk.refusing(f"record inferences of {self.record.ref}"):
+            name, start = inferences.append(self._place, self._store.clock().date(), lines, sync=sync)
+            self.rolling.appended(name, start, len(lines))
+            self.recorded, self.lines = self.recording.count, self.recording.line
+
+    def said(self) -> str:
+        """Return what was recorded, in words."""
+        return f"{self.recorded} inferences of {self.record.ref} are recorded, out of the first {self.lines} lines"
+
+
+def record_lines(store: Store, request: ask.Request, record: Record, source: Source, *, sync: bool = False) -> Recorded:
+    """Append the inferences of a stream to the version's segments, and refresh the rolling metrics when it is time.
+
+    Unknown fields and the text of errors are not kept; a line without a time gets that of its arrival.
+
+    Raises:
+        BadSettings: settings or a policy do not load. Invalid: there are lines, and none is an inference.
+        StorageRefused: a segment cannot be written, or the stream not be read; lines before that are kept, and counted
+            in the message, as in that of a KeyboardInterrupt.
+    """
+    store.policies()  # one that does not load stops every write, before the first line is kept
+    keeper = Keeper(store, request, record, source.name, is_command=True)
+    recording, notes = keeper.recording, list[str]()
+    try:
+        for raw in blocks(source):
+            lines = recording.take(raw, store.clock())
+            if lines and not request.dry_run:
+                keeper.append(lines, sync=sync)
+                if keeper.rolling.is_due:
+                    _refresh(keeper, notes, is_end=False)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted: {keeper.said()}") from None
+    except StorageRefused as error:
+        raise StorageRefused(f"{error.message}; {keeper.said()}", hint=error.hint) from error
+    if recording.malformed and not recording.count:
+        bad = recording.malformed[0]
+        raise Invalid(
+            f"no line is an inference: {bad.source}:{bad.line}: {bad.why}", hint="docs/evaluation.md shows one"
+        )
+    if keeper.recorded:
+        _refresh(keeper, notes, is_end=True)
+    bad_lines, rolling = (tuple(recording.malformed), recording.malformed_count), keeper.rolling
+    return Recorded(record.ref, recording.count, *bad_lines, rolling.refreshed, rolling.logged, tuple(notes))
+
+
+def _refresh(keeper: Keeper, notes: list[str], *, is_end: bool) -> None:
+    """Refresh the rolling metrics; that it fails takes nothing back of what is recorded, and the next command tries again."""
+    try:
+        keeper.rolling.refresh(is_end=is_end)
+    except HelixError as error:
+        notes[:] = [f"the rolling metrics are not refreshed: {error}"]
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    if not hasattr(
+        signal, "pthread_sigmask"
+    ):  # on Windows, where the count may then be behind by what was just written
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
