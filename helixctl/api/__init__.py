@@ -7,7 +7,7 @@ Changes return a `Result`; a denial by policy is a `Result` whose `decision` is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from helixctl.api.inspection import Listing, Overview
     from helixctl.api.log import Log
     from helixctl.api.policies import Policies
-    from helixctl.api.recording import Recorded
+    from helixctl.api.recording import Given, Recorded
     from helixctl.api.scheduling import Schedule
     from helixctl.api.sources import Asked
     from helixctl.api.sweep import Swept
@@ -291,19 +291,8 @@ class Registry(NamedTuple):
         against = Against(baseline, baseline_sources, margins or {}, look)
         return compare(self.store, Side(self.show(candidate), Asked.of(sources, query, stdin)), against)
 
-    def record(
-        self,
-        ref: str,
-        inferences: BinaryIO | Iterable[Mapping[str, Any]],
-        *,
-        sync: bool = False,
-        **terms: Unpack[Terms],
-    ) -> Recorded:
-        """Append inferences, given as JSON lines or as mappings, and refresh the rolling metrics when it is time.
-
-        Args:
-            sync: they are to survive a loss of power too.
-        """
+    def record(self, ref: str, inferences: Given, *, sync: bool = False, **terms: Unpack[Terms]) -> Recorded:
+        """Append inferences, with `sync` so that they survive a loss of power, and refresh the rolling metrics in time."""
         from helixctl.api.recording import record_lines, source_of
 
         found = self.show(ref)

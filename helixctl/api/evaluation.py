@@ -9,13 +9,13 @@ from helixctl.api.evidence import paths
 from helixctl.api.sources import Asked, reduced
 from helixctl.core import evidence
 from helixctl.core import request as ask
-from helixctl.core.case import CLOCK_TOLERANCE
 from helixctl.core.evidence import WINDOW, Evidence
 from helixctl.core.judge import Evaluation, Thresholds, judge
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.stats import digest_of
+from helixctl.core.times import CLOCK_TOLERANCE, short
 from helixctl.engines import Reduction
 from helixctl.gate import Result, submit
 from helixctl.storage.registry import Store

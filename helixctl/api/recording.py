@@ -36,7 +36,11 @@ class Recorded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def source_of(given: BinaryIO | Iterable[Mapping[str, Any]]) -> Source:
+Given = BinaryIO | Iterable[Mapping[str, Any]]
+"""Inferences, as a stream of JSON lines or as mappings."""
+
+
+def source_of(given: Given) -> Source:
     """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
     if not isinstance(given, Iterable) or hasattr(given, "readline"):
         return Source("-", cast(BinaryIO, given))

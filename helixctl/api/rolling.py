@@ -1,4 +1,4 @@
-"""Rolling metrics of recorded inferences: added up as they come, judged, and told to the log when there is something to tell."""
+"""Rolling metrics of recorded inferences: added up as they come, judged, and told to the log."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import times
@@ -12,8 +12,6 @@ from helixctl.core.schema import Kind
 
 if TYPE_CHECKING:
     from helixctl.core.settings import Settings
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 class Case(NamedTuple):
@@ -40,13 +38,13 @@ class Case(NamedTuple):
         blocked = record.lifecycle.get("last_blocked_at")
         if blocked and at <= blocked:
             return f"the last evaluation ({times.short(at)}) is older than the block of {times.short(blocked)}"
-        if at > self.at + CLOCK_TOLERANCE:
+        if at > self.at + times.CLOCK_TOLERANCE:
             return f"the last evaluation ({times.short(at)}) lies in the future: the clock was set back"
         if max_age is None:
             return None
         if newest is None:
             return f"the inferences carry no time, so they cannot be younger than {max_age}"
-        if newest > self.at + CLOCK_TOLERANCE or self.at - newest > times.parse_duration(max_age):
+        if newest > self.at + times.CLOCK_TOLERANCE or self.at - newest > times.parse_duration(max_age):
             return f"the newest inference is of {times.short(newest)}, not within {max_age}"
         return None
 

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far two clocks may differ before a time counts as one that is yet to come."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from helixctl.core.checks import CLOCK_TOLERANCE
 from helixctl.core.columns import FIELDS
 from helixctl.core.stats import Inference, StatsBuilder
+from helixctl.core.times import CLOCK_TOLERANCE
 from helixctl.engines import MAX_REPORTED, Malformed, Source, Subject
 from helixctl.engines.python import pricing
 from helixctl.engines.readers import LineError

@@ -12,12 +12,11 @@ from typing import NamedTuple
 from helixctl import __version__
 from helixctl.core import audit, policy_file, record, settings
 from helixctl.core.audit import Actor, Change, Effect, Entry
-from helixctl.core.case import CLOCK_TOLERANCE
 from helixctl.core.plan import Plan
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
-from helixctl.core.times import stamp
+from helixctl.core.times import CLOCK_TOLERANCE, stamp
 from helixctl.errors import BrokenLog, Changed, Duplicate, NotFound, StorageRefused
 from helixctl.storage import commit, disk, ledger, lock, tree
 from helixctl.storage.registry import Store

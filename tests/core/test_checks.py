@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from helixctl.core.case import CLOCK_TOLERANCE, Answer, Case
+from helixctl.core.case import Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
+from helixctl.core.times import CLOCK_TOLERANCE
 from tests.core.making import AT, BLOCK, announced, made, measured
 
 HOUR = timedelta(hours=1)

@@ -18,11 +18,11 @@ from tests.conftest import Place
 
 
 def locking(handle: int, mode: int, count: int) -> None:
-    """Lock as the C library of Windows does: the bytes from the place in the file on, never shared, EACCES in vain."""
-    assert (mode, count) == (1, 1)
+    """Lock and unlock as the C library of Windows does: the bytes from the place in the file on, never shared, EACCES in vain."""
+    assert (mode, count) in ((1, 1), (0, 1))
     assert os.lseek(handle, 0, os.SEEK_CUR) > 2**30
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB if mode else fcntl.LOCK_UN)
     except BlockingIOError:
         raise PermissionError(errno.EACCES, "Permission denied") from None
 
@@ -30,7 +30,7 @@ def locking(handle: int, mode: int, count: int) -> None:
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "IS_WINDOWS", True)
-    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=1))
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=1, LK_UNLCK=0))
 
 
 @pytest.mark.usefixtures("windows")
