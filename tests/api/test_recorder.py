@@ -173,13 +173,16 @@ def test_after_the_end_nothing_is_recorded_and_nothing_raises(place: Place, reco
     assert (recorder.recorded, recorder.dropped, kept(place)) == (0, 1, [])
 
 
-def test_the_log_gets_an_entry_when_an_alert_opens_or_closes_and_none_between(place: Place, recorder: Recorder) -> None:
+def test_the_log_gets_an_entry_when_an_alert_opens_or_closes_and_none_between(place: Place) -> None:
+    place.serve("m@1.0.0")
     before = len(list(place.registry.audit()))
+    recorder = Recorder.open(place.root, "m@1.0.0", interval_s=60)
     for values in ({"latency_ms": 5}, {"error": "timeout"}, {"error": "timeout"}):
         for _ in range(200):
             recorder.record(**values)
         recorder.flush()
         recorder._refresh(is_end=True)
+    recorder.close()
     (entry,) = list(place.registry.audit())[before:]
     assert [one["action"] for one in entry["effects"]] == ["metrics.updated", "threshold.violated", "quality.degraded"]
     assert (entry["actor"]["via"], entry["data"]["samples"]) == ("api", 400)
