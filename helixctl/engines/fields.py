@@ -1,4 +1,4 @@
-"""Fields of an inference as DuckDB's SQL: of a text that JSON had, or made of the columns of a table."""
+"""Fields of an inference as SQL: of a text that JSON had, or made of the columns of a table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,32 @@ from typing import NamedTuple
 
 from helixctl.core.columns import Expression
 
-INSTANT = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,20})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
+INSTANT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,20})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+"""The form of a time in the records, as a pattern that every dialect takes alike."""
 _TEXTS = ("model", "version", "region", "error")
+
+
+class Dialect(NamedTuple):
+    """What cannot be put from DuckDB's SQL into that of another system by its grammar alone.
+
+    Args:
+        wide: a type whose products are exact, so that squares are.
+        micros: the microseconds since 1970 of a time. instant: of a text that states one, NULL where it does not.
+        quotient: what a whole number holds of another, rounded down.
+        first_500: the first 500 characters of a text.
+    """
+
+    wide: str = "HUGEINT"
+    micros: str = "epoch_us({})"
+    instant: str = "epoch_us(TRY_CAST({} AS TIMESTAMPTZ))"
+    quotient: str = "({} // {})"
+    first_500: str = "left({}, 500)"
+
+
+DUCKDB = Dialect()
 
 
 class Field(NamedTuple):
@@ -22,24 +45,20 @@ class Field(NamedTuple):
     sound: str = "true"
 
 
-def of_instant(name: str) -> str:
-    """Return the SQL of whether a text that the cast took has the form of an instant; two forms at a fraction of the cost."""
-    usual = " OR ".join(f"{name} LIKE '{form}'" for form in ("____-__-__T__:__:__Z", "____-__-__T__:__:__.___Z"))
-    other = f"regexp_full_match({name}, '{INSTANT}')"
-    odd = f"{name} LIKE '___________24%' OR contains({name}, ' ') OR {name} LIKE '__________________.%'"
-    return f"CASE WHEN {usual} THEN NOT ({odd}) ELSE {other} END"
+def of_table(expression: Expression, field: str, kinds: Mapping[str, str], dialect: Dialect = DUCKDB) -> Field:
+    """Return the SQL of a field that is made of a table's columns.
 
-
-def of_table(expression: Expression, field: str, types: Mapping[str, str]) -> Field:
-    """Return the SQL of a field that is made of a table's columns, whose types are known."""
-    name, kind = quoted(expression.column), _kind_of(types[expression.column])
+    Args:
+        kinds: by column: number, bool, text, time (with its zone), naive (without) or other.
+    """
+    name, kind = quoted(expression.column), kinds[expression.column]
     match expression.form:
         case "empty" | "filled":
-            is_empty = f"({name} IS NULL OR CAST({name} AS VARCHAR) = '')"
+            is_empty = f"({name} IS NULL OR {text_of(name)} = '')"
             return Field(is_empty if expression.form == "empty" else f"(NOT {is_empty})")
         case "equals" | "differs":
             text = expression.text.replace("'", "''")
-            same = f"coalesce(CAST({name} AS VARCHAR) = '{text}', false)"
+            same = f"coalesce({text_of(name)} = '{text}', false)"
             return Field(same if expression.form == "equals" else f"(NOT {same})")
         case "not":
             return Field(f"(NOT {name})") if kind == "bool" else Field("NULL", f"{name} IS NULL")
@@ -47,43 +66,41 @@ def of_table(expression: Expression, field: str, types: Mapping[str, str]) -> Fi
             sign = "*" if expression.form == "times" else "/"
             return Field(f"(CAST({name} AS DOUBLE) {sign} CAST({expression.factor!r} AS DOUBLE))")
         case "minus":
-            return _difference(name, quoted(expression.other), kind, _kind_of(types[expression.other]))
+            return _difference(name, quoted(expression.other), (kind, kinds[expression.other]), dialect)
         case "utc" if kind == "naive":
-            return Field(f"epoch_us({name})")
+            return Field(dialect.micros.format(name))
         case "column":
-            return _plain(name, kind, field)
+            return _plain(name, kind, field, dialect)
     return Field("NULL", f"{name} IS NULL")
 
 
-def _plain(name: str, kind: str, field: str) -> Field:
+def _plain(name: str, kind: str, field: str, dialect: Dialect) -> Field:
     match field, kind:
         case "ts", "time":
-            return Field(f"epoch_us({name})")
+            return Field(dialect.micros.format(name))
         case "ts", "text":
-            value = f"epoch_us(TRY_CAST({name} AS TIMESTAMPTZ))"
-            return Field(value, of_instant(name))
+            return Field(dialect.instant.format(name), f"regexp_matches({name}, '^{INSTANT}\\z')")
         case "success", "bool":
             return Field(name)
         case "error", "number":
-            return Field(f"CAST({name} AS VARCHAR)")
+            return Field(text_of(name))
     if kind == ("text" if field in _TEXTS else "number") and field not in ("ts", "success"):
         return Field(name if field in _TEXTS else f"CAST({name} AS DOUBLE)")
     return Field("NULL", f"{name} IS NULL" if field != "error" else "true")
 
 
-def _difference(name: str, other: str, kind: str, other_kind: str) -> Field:
-    if kind == other_kind == "number":
+def _difference(name: str, other: str, kinds: tuple[str, str], dialect: Dialect) -> Field:
+    if kinds == ("number", "number"):
         return Field(f"(CAST({name} AS DOUBLE) - CAST({other} AS DOUBLE))")
-    if kind == other_kind and kind in ("time", "naive"):
-        return Field(f"((epoch_us({name}) - epoch_us({other})) / CAST(1000 AS DOUBLE))")
+    if kinds in (("time", "time"), ("naive", "naive")):
+        start, end = dialect.micros.format(other), dialect.micros.format(name)
+        return Field(f"(({end} - {start}) / CAST(1000 AS DOUBLE))")
     return Field("NULL", f"({name} IS NULL OR {other} IS NULL)")
 
 
-def _kind_of(stated: str) -> str:
-    if stated.removeprefix("U").startswith(_NUMBERS):
-        return "number"
-    kinds = {"BOOLEAN": "bool", "VARCHAR": "text", "TIMESTAMP WITH TIME ZONE": "time"}
-    return kinds.get(stated, "naive" if stated.startswith("TIMESTAMP") else "other")
+def text_of(value: str) -> str:
+    """Return the SQL of a value as text."""
+    return f"CAST({value} AS VARCHAR)"
 
 
 def quoted(name: str) -> str:

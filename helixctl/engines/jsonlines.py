@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from helixctl.core.columns import FIELDS
+from helixctl.core.stats import ERROR_CLASSES
 from helixctl.engines import Query
 from helixctl.engines.fields import INSTANT
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
@@ -18,6 +19,7 @@ CHOOSING = ("model", "version", "region")
 
 _DAY_US = 86_400_000_000
 _LIMITS_US = tuple((date(year, 1, 1) - date(1970, 1, 1)).days * _DAY_US for year in (YEARS[0], YEARS[-1] + 1))
+_OTHER = ERROR_CLASSES.index("other")
 _MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
 _MOST = {
     "latency_ms": MAX_WHOLE,
@@ -58,7 +60,7 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     timed = kept.format("CASE WHEN NOT failed THEN latency END")
     sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in _MEASURES]
     cells = ", ".join([state, *keys, "count(*)", "max(us)", f"histogram({timed})", *sums])
-    keyed = f"SELECT *, us // {_DAY_US} AS day, CASE WHEN text IS NOT NULL THEN {class_} END AS fault FROM {table}"
+    keyed = f"SELECT *, us // {_DAY_US} AS day, CASE WHEN failed THEN coalesce({class_}, {_OTHER}) END AS fault FROM {table}"
     return f"SELECT {cells} FROM ({keyed}) GROUP BY ALL"
 
 

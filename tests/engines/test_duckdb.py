@@ -248,3 +248,15 @@ def test_odd_files_give_the_same_from_both(tmp_path: Path, raw: bytes, pack: str
     path = tmp_path / "in.jsonl"
     path.write_bytes(gzip.compress(raw) if pack == "gzip" else raw)
     same(path)
+
+
+def test_rows_of_parquet_are_chosen_by_any_column_that_it_has(tmp_path: Path) -> None:
+    rows = "(true, 5.0, 'blue', 'b'), (true, 6.0, 'green', 'b'), (true, 7.0, 'blue', 'acme/m')"
+    library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(success, latency_ms, place, model)) TO '{tmp_path}/x.parquet'")
+    source = [Source(str(tmp_path / "x.parquet"))]
+    found = duckdb.reduce(source, SUBJECT, Query(where=(("place", "blue"), ("model", "b"))))
+    assert (found.stats.totals().latencies, found.skipped, found.malformed_count) == (((5, 1),), 2, 0)
+    named = Query(columns={"success": "success", "latency_ms": "latency_ms", "model": "model"}, where=(("model", "b"),))
+    assert duckdb.reduce(source, SUBJECT, named).stats.totals().requests == 2
+    with pytest.raises(Usage, match="no column 'zone'"):
+        duckdb.reduce(source, SUBJECT, Query(where=(("zone", "x"),)))
