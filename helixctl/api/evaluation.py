@@ -66,7 +66,7 @@ def evaluate(
     is_window = asked.window is not None
     reduction = reduced(store, record, asked)
     thresholds = thresholds_of(record, settings)
-    alone = judge(reduction.stats, thresholds, str(record.ref))
+    alone = judge(reduction.stats, thresholds, str(record.ref), reduction.best)
     evaluation, compared, notes = alone, None, tuple[str, ...]()
     if against:
         from helixctl.api import comparison
@@ -74,7 +74,7 @@ def evaluate(
         compared, notes = comparison.beside(store, comparison.Side(record, asked), reduction, against)
         evaluation = comparison.weighed(alone, compared)
     notes += _from_the_future(reduction, now)
-    source = WINDOW if is_window else "files" if asked.patterns or asked.query.connect else "recorded"
+    source = WINDOW if is_window else "cluster" if asked.query.connect else "files" if asked.patterns else "recorded"
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
@@ -82,7 +82,7 @@ def evaluate(
     }
     said = record.serving_digest, source, thresholds, str(alone.verdict), alone.proven
     table = reduction.stats.encode()
-    kept = evidence.encode(Evidence(record.ref, *said, reduction.stats), table)
+    kept = evidence.encode(Evidence(record.ref, *said, reduction.stats, reduction.best), table)
     gone = tuple(evidence.expired(paths(store, record.ref), now, settings.evidence_days))
     stated = metrics, violated(evaluation), digest_of(table), record.serving_digest
     told = {"baseline": str(compared.baseline), "compared": str(compared.comparison.verdict)} if compared else {}

@@ -102,7 +102,7 @@ def window(store: Store, ref: Ref, span: timedelta, now: datetime) -> Reduction:
     many = len(counted.left_out)
     told = "1 evaluation speaks" if many == 1 else f"{many} evaluations speak"
     left = f"{told} of days that newer ones speak of, and {'is' if many == 1 else 'are'} left out"
-    return Reduction(counted.stats, notes=(left,) if counted.left_out else ())
+    return Reduction(counted.stats, best=counted.best, notes=(left,) if counted.left_out else ())
 
 
 def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:

@@ -106,9 +106,7 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
         raise StorageRefused(f"{error.message}; {keeper.said()}", hint=error.hint) from error
     if recording.malformed and not recording.count:
         bad = recording.malformed[0]
-        raise Invalid(
-            f"no line is an inference: {bad.source}:{bad.line}: {bad.why}", hint="docs/evaluation.md shows one"
-        )
+        raise Invalid(f"no line is an inference: {bad}", hint="docs/evaluation.md shows one")
     if keeper.recorded:
         _refresh(keeper, notes, is_end=True)
     bad_lines, rolling = (tuple(recording.malformed), recording.malformed_count), keeper.rolling

@@ -1,6 +1,7 @@
 """What an evaluation rested on, kept so that its verdict can be computed again: the thresholds and the table.
 
-A file is gzip of one line of JSON, which says what was judged and how, and the canonical bytes of the table. It holds
+A file is gzip of one line of JSON, which says what was judged and how (and has the table of the lower ends, where
+latencies are known by bucket only), and the canonical bytes of the table. It holds
 counts and sums, nothing of any record. Its digest stands in the entry of the evaluation.
 """
 
@@ -40,10 +41,11 @@ class Evidence(NamedTuple):
     verdict: str
     proven: bool
     stats: Stats
+    best: Stats | None = None
 
     def judged(self) -> Evaluation:
         """Judge it again."""
-        return judge(self.stats, self.thresholds, str(self.ref))
+        return judge(self.stats, self.thresholds, str(self.ref), self.best)
 
     def days(self) -> set[str]:
         """The UTC days of its inferences; one without a time gives an empty name."""
@@ -89,6 +91,7 @@ def encode(evidence: Evidence, table: bytes | None = None) -> bytes:
         },
         "verdict": evidence.verdict,
         "proven": evidence.proven,
+        **({"best": evidence.best.encode().decode()} if evidence.best else {}),
     }
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
     line = json.dumps(head, separators=(",", ":")).encode()
@@ -116,7 +119,8 @@ def decode(raw: bytes) -> Evidence:
         )
         ref = Ref(_text(head["model"]), _text(head["version"]))
         said = _text(head["serving_digest"]), _text(head["source"]), thresholds, _text(head["verdict"])
-        return Evidence(ref, *said, head["proven"] is True, statistics.decode(table))
+        best = statistics.decode(_text(head["best"]).encode()) if "best" in head else None
+        return Evidence(ref, *said, head["proven"] is True, statistics.decode(table), best)
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError, zlib.error):
         raise Invalid("not the evidence of an evaluation", hint="restore the file from git") from None
 
@@ -138,6 +142,7 @@ class Sum(NamedTuple):
     stats: Stats
     left_out: tuple[str, ...]
     counted: int
+    best: Stats | None = None
 
 
 def summed(found: Iterable[tuple[str, Evidence]], since: date) -> Sum:
@@ -146,7 +151,8 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date) -> Sum:
     Raises:
         Invalid: some inferences carry no time.
     """
-    total, taken, left_out, counted = Stats(), set[str](), [], 0
+    total, best, taken, left_out, counted = Stats(), Stats(), set[str](), [], 0
+    is_coarse = False
     for name, one in found:
         days = {day for day in one.days() if day >= since.isoformat()}
         if one.source == WINDOW or not one.stats.rows:
@@ -158,12 +164,15 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date) -> Sum:
         if days & taken:
             left_out.append(name)
             continue
-        rows = tuple(row for row in one.stats.rows if row.window in days)
+        rows, low = (
+            tuple(row for row in table.rows if row.window in days) for table in (one.stats, one.best or one.stats)
+        )
         if rows:
-            total = total.merge(Stats(rows, one.stats.latest))
+            total, best = total.merge(Stats(rows, one.stats.latest)), best.merge(Stats(low, one.stats.latest))
+            is_coarse |= one.best is not None
             taken |= days
             counted += 1
-    return Sum(total, tuple(left_out), counted)
+    return Sum(total, tuple(left_out), counted, best if is_coarse else None)
 
 
 def expired(paths: Iterable[str], now: datetime, days: int) -> Iterator[str]:

@@ -111,16 +111,25 @@ class Evaluation(NamedTuple):
         return {**stated, "scores": self.scores} if self.scores else stated
 
 
-def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None) -> Evaluation:
+def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None, best: Stats | None = None) -> Evaluation:
     """Compute every metric, bound and threshold of one version, and the verdict.
 
     Args:
         ref: the version, as recommendations name it; None takes it from the table.
+        best: where latencies are known by bucket only; `stats` then has the upper end of each bucket, and `best` the
+            lower. What violates a limit at the one and keeps it at the other was not measured finely enough, and there
+            is no mean.
     """
     totals = stats.totals()
     metrics = _metrics(totals)
     results = tuple(_result(name, totals, metrics, thresholds) for name in _TESTS)
+    low = None if best is None else best.totals()
+    if low:
+        metrics.pop("avg_latency_ms", None)
+        at_best = (_result(name, low, _metrics(low), thresholds) for name in _TESTS)
+        results = tuple(map(_settled, results, at_best))
     verdict = _verdict(totals.requests, results, thresholds)
+    told = _recommendations(ref or _named(stats), (totals, low), results, thresholds)
     return Evaluation(
         verdict=verdict,
         proven=verdict is Verdict.PASSED and all(one.proven for one in results if one.outcome != "not_applicable"),
@@ -128,7 +137,7 @@ def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None) -> Evalu
         metrics=metrics,
         intervals=_intervals(totals, metrics) | {f"scores.{one.name}": _of_score(one) for one in stats.scores},
         thresholds=results,
-        recommendations=tuple(_recommendations(ref or _named(stats), totals, results, thresholds)),
+        recommendations=tuple(told),
         newest_at=stats.newest_at,
         scores={one.name: _ratio(one.total, one.n * 10**6, 6) for one in stats.scores},
     )
@@ -235,6 +244,10 @@ def _result(name: str, totals: Totals, metrics: Mapping[str, Number], thresholds
     return ThresholdResult(name, metric, None, limit, severity, outcome, proven=False)
 
 
+def _settled(one: ThresholdResult, best: ThresholdResult) -> ThresholdResult:
+    return one if one.outcome == best.outcome else one._replace(outcome="not_measured")
+
+
 def _verdict(samples: int, results: tuple[ThresholdResult, ...], thresholds: Thresholds) -> Verdict:
     violated = {one.severity for one in results if one.outcome == "violated"}
     if samples < max(1, thresholds.min_samples):
@@ -252,16 +265,19 @@ def _named(stats: Stats) -> str:
 
 
 def _recommendations(
-    ref: str, totals: Totals, results: tuple[ThresholdResult, ...], thresholds: Thresholds
+    ref: str, known: tuple[Totals, Totals | None], results: tuple[ThresholdResult, ...], thresholds: Thresholds
 ) -> Iterator[str]:
+    totals, best = known
     model = ref.partition("@")[0]
     missing = max(1, thresholds.min_samples) - totals.requests
     if missing > 0:
         fact = f"{totals.requests} of {totals.requests + missing} samples"
         yield f"{fact}: record {missing} more with `helixctl record {ref}`, then run `helixctl evaluate {ref}`"
-    yield from _units(totals, ref)
+    yield from _units(totals, ref) if best is None else ()
     for one in results if totals.requests else ():
-        if one.outcome == "not_measured":
+        if one.outcome == "not_measured" and best and one.value is not None:
+            yield _between(one, totals, best)
+        elif one.outcome == "not_measured":
             yield f"{one.name} was not measured: {_MISSING[one.name]}, then run `helixctl evaluate {ref}`"
         elif one.outcome == "violated":
             yield _violation(one, totals, model, ref)
@@ -277,6 +293,12 @@ def _units(totals: Totals, ref: str) -> Iterator[str]:
         unit, scale = ("seconds", "* 1000") if p95 < low else ("microseconds", "/ 1000")
         again = f"helixctl evaluate {ref} --from FILE --map success=success --map 'latency_ms=latency_ms {scale}'"
         yield f"p95_latency_ms is {p95}: were {unit} meant, not milliseconds? If so run `{again}`"
+
+
+def _between(one: ThresholdResult, totals: Totals, best: Totals) -> str:
+    low, high = (st.nearest_rank(each.ranked, 95, 100) for each in (best, totals))
+    fact = f"{one.name} is not settled: {one.metric} lies in the bucket from {low} to {high} ms, and so does the limit"
+    return f"{fact}; add a bucket bound at {one.limit} ms to what measures it, or move the limit to a bound"
 
 
 def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> str:

@@ -284,3 +284,43 @@ def test_the_mean_of_a_score_has_its_bounds_where_its_spread_is_known() -> None:
     ends = [float(end or 0) for end in found["scores.qa.exact"]]
     assert ends == pytest.approx([0.75 - reach, 0.75 + reach], abs=2e-6)
     assert found["scores.qa.few"] == found["scores.qa.mean"] == (None, None)
+
+
+def coarse(upper: int, lower: int, n: int = 100, confidence: int | None = 900_000) -> tuple[Stats, Stats]:
+    return table(n, latency=lambda _: upper, confidence=confidence), table(
+        n, latency=lambda _: lower, confidence=confidence
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict", "outcome"),
+    [
+        ((5000, 2501), Verdict.PASSED, "passed"),
+        ((5001, 2501), Verdict.INCONCLUSIVE, "not_measured"),
+        ((10_000, 5001), Verdict.FAILED, "violated"),
+    ],
+)
+def test_latencies_known_by_bucket_are_judged_at_both_ends(ends: tuple[int, int], verdict: str, outcome: str) -> None:
+    worst, best = coarse(*ends)
+    evaluation = judge(worst, LIMITS, None, best)
+    assert (evaluation.verdict, of(evaluation, "max_latency_ms").outcome) == (verdict, outcome)
+    assert "avg_latency_ms" not in evaluation.metrics
+    assert evaluation.metrics["p95_latency_ms"] == ends[0]
+
+
+def test_a_limit_within_a_bucket_names_the_bound_to_add_and_other_violations_still_fail() -> None:
+    worst, best = coarse(8000, 4001)
+    (told,) = judge(worst, LIMITS, None, best).recommendations
+    assert told == (
+        "max_latency_ms is not settled: p95_latency_ms lies in the bucket from 4001 to 8000 ms, and so does the limit; "
+        "add a bucket bound at 5000 ms to what measures it, or move the limit to a bound"
+    )
+    worst, best = coarse(8000, 4001, confidence=100_000)
+    evaluation = judge(worst, LIMITS, None, best)
+    assert evaluation.verdict is Verdict.FAILED
+    assert len(evaluation.recommendations) == 2
+
+
+def test_buckets_of_seconds_are_not_asked_whether_seconds_were_meant() -> None:
+    worst, best = coarse(10**12, 3_000_001)
+    assert not any("meant" in told for told in judge(worst, LIMITS, None, best).recommendations)
