@@ -52,6 +52,7 @@ THIRD_PARTY = {
     "cel_expr_python": "core",
     "duckdb": "engines",
     "ibis": "engines",
+    "pyspark": "engines",
     "zstandard": "engines",
 }
 WRITES = {
@@ -269,15 +270,15 @@ def test_a_module_has_at_most_four_hundred_lines(module: str) -> None:
     assert lines <= 400
 
 
-def test_one_place_catches_whatever_is_left() -> None:
+def test_two_places_catch_whatever_is_left() -> None:
     broad = [
         f"{module}:{node.lineno}"
         for module in MODULES
         for node in ast.walk(tree(module))
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
     ]
-    assert len(broad) == 1
-    assert broad[0].startswith("helixctl.cli.app:")
+    # the drivers of clusters share no tree of exceptions, and none of what they say may reach a user
+    assert [place.partition(":")[0] for place in broad] == ["helixctl.cli.app", "helixctl.engines.ibis"]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -118,8 +118,9 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
 def _refuse_malformed(reduction: Reduction, most: int) -> None:
     if reduction.malformed_count <= most:
         return
-    named = "; ".join(f"{bad.source}:{bad.line}: {bad.why}" for bad in reduction.malformed[:NAMED])
-    more = f"; and {reduction.malformed_count - NAMED} more" if reduction.malformed_count > NAMED else ""
+    named = "; ".join(str(bad) for bad in reduction.malformed[:NAMED])
+    left = reduction.malformed_count - sum(bad.rows for bad in reduction.malformed[:NAMED])
+    more = f"; and {left} more" if left else ""
     raise Invalid(
         f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed: {named}{more}",
         hint="correct the lines, or raise evaluation.max_malformed in helix.toml",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from helixctl.core.stats import Stats
 from helixctl.errors import NotFound, StorageRefused, Usage
 
 ENGINES: Mapping[str, str] = MappingProxyType(
-    {"python": "helixctl.engines.python", "duckdb": "helixctl.engines.duckdb"}
+    {name: f"helixctl.engines.{name}" for name in ("python", "duckdb", "ibis", "prometheus")}
 )
 """Name -> module, imported when asked for; each has a function `reduce` that is an Engine."""
 
@@ -113,12 +114,19 @@ class Source(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """A line that could not be read, and why, never its content; mismatched where it names another version."""
+    """A line that could not be read, and why, never its content; mismatched where it names another version.
+
+    A table on a cluster has no lines: there it stands for so many `rows`, and `line` is 0.
+    """
 
     source: str
     line: int
     why: str
     mismatched: bool = False
+    rows: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.why}" if self.line else f"{self.source}: {self.why}"
 
 
 class Reduction(NamedTuple):
@@ -194,6 +202,19 @@ def engine(name: str) -> Engine:
     if name not in ENGINES:
         raise Usage(f"no engine {name!a}", hint=f"choose one of: {', '.join(ENGINES)}")
     return cast(Engine, import_module(ENGINES[name]).reduce)
+
+
+def secretless(url: str) -> str:
+    """Return an address without user, password and parameters."""
+    scheme, sign, rest = url.partition("://")
+    place = re.split(r"[?#;]", rest.rpartition("@")[2])[0]
+    return f"{scheme}{sign}{place}" if sign else scheme
+
+
+def away(url: str, error: Exception) -> StorageRefused:
+    """Return the refusal of a server that does not answer; what its library says may hold a secret."""
+    fact = f"cannot reach {ascii(secretless(url))[1:-1]}: {type(error).__name__}"
+    return StorageRefused(fact, hint="check the address, the credentials, and that it is up")
 
 
 def find_sources(patterns: Sequence[str], stdin: BinaryIO | None = None) -> tuple[Source, ...]:

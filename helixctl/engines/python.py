@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from io import BufferedReader
 
-from helixctl.core.stats import Inference, Score, StatsBuilder
+from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
 from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, Skipped, detected, reader
 
@@ -23,6 +23,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     builder, price = StatsBuilder(subject.model, subject.version), pricing(subject)
     malformed: list[Malformed] = []
     malformed_count = mismatched_count = skipped = 0
+    counted = Reduction(Stats())
     for source in sources:
         for found in read_records(source, subject, query):
             match found:
@@ -34,17 +35,19 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
                     builder.score(found)
                 case Skipped():
                     skipped += 1
+                case Reduction():
+                    counted = counted.merge(found)
                 case Malformed():
                     malformed_count += 1
                     mismatched_count += found.mismatched
                     if malformed_count <= MAX_REPORTED:
                         malformed.append(found)
-    return Reduction(builder.build(), tuple(malformed), malformed_count, mismatched_count, skipped)
+    return counted.merge(Reduction(builder.build(), tuple(malformed), malformed_count, mismatched_count, skipped))
 
 
 def read_records(
     source: Source, subject: Subject, query: Query = PLAIN
-) -> Iterator[Inference | Score | Skipped | Malformed]:
+) -> Iterator[Inference | Score | Skipped | Reduction | Malformed]:
     """Read a source record by record, as it stands: no price is filled in.
 
     Raises:

@@ -171,3 +171,33 @@ def test_a_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "MOST_BYTES", 1000)
     with pytest.raises(Invalid):
         decode(zlib.compress(bytes(10**6), wbits=31))
+
+
+def bucket_file(place: Place, day: int) -> str:
+    names = ", ".join(
+        f'"{name}": "{DAY_NANO + day * 86_400 * 10**9}"' for name in ("startTimeUnixNano", "timeUnixNano")
+    )
+    point = f'{{{names}, "count": "80", "bucketCounts": ["0", "80", "0"], "explicitBounds": [4, 8], "attributes": [{MODEL}]}}'
+    data = f'"histogram": {{"aggregationTemporality": 1, "dataPoints": [{point}]}}'
+    metric = f'{{"name": "gen_ai.client.operation.duration", "unit": "s", {data}}}'
+    path = place.root / f"metrics{day}.jsonl"
+    path.write_text(f'{{"resourceMetrics": [{{"scopeMetrics": [{{"metrics": [{metric}]}}]}}]}}\n')
+    return str(path)
+
+
+DAY_NANO = 1_769_900_400 * 10**9  # 2026-01-31T23:00:00Z
+MODEL = '{"key": "gen_ai.request.model", "value": {"stringValue": "m"}}'
+
+
+def test_what_is_known_by_bucket_only_stays_so_in_evidence_and_in_a_window(place: Place) -> None:
+    place.register("m@1.0.0")
+    for day in (24, 25):
+        report = place.registry.evaluate("m@1.0.0", [bucket_file(place, day)])
+        assert (report.evaluation.verdict, report.evaluation.samples) == ("inconclusive", 80)
+        found = decode(kept(place)[-1].read_bytes())
+        assert found.best == report.reduction.best
+        assert encode(found) == encode(decode(encode(found)))
+    place.registry.evaluate("m@1.0.0", [day_file(place, 26, 20)])
+    summed = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+    assert (summed.evaluation.verdict, summed.evaluation.samples) == ("inconclusive", 180)
+    assert place.registry.recheck("m@1.0.0").is_sound

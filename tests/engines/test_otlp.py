@@ -13,7 +13,6 @@ from helixctl.core.stats import Inference
 from helixctl.engines import Malformed, Query, Source, Subject
 from helixctl.engines.python import read_records
 from helixctl.engines.readers import Skipped, detected
-from helixctl.errors import Usage
 
 SUBJECT = Subject("acme/m", "1.0.0", provider_model_id="gpt-4o")
 START = 1_763_800_000_000_000_000
@@ -174,9 +173,6 @@ def test_a_line_that_is_wrong_is_malformed_as_a_whole(raw: bytes, why: str) -> N
     assert read(raw, export(span(NEW))) == [Malformed("in", 1, why), GOOD]
 
 
-def test_metrics_are_told_apart_and_refused_with_what_to_do() -> None:
+def test_metrics_are_told_apart() -> None:
     raw = json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "gen_ai.client.token.usage"}]}]}]})
     assert detected(raw.encode(), Query()) == "otel-metrics"
-    with pytest.raises(Usage, match="only buckets") as refused:
-        list(read_records(Source("in", io.BytesIO(raw.encode())), SUBJECT))
-    assert "prometheus" in str(refused.value.hint)

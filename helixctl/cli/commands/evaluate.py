@@ -41,6 +41,7 @@ def run(
       helixctl evaluate my-model@2.0.0
       helixctl evaluate my-model@2.0.0 --from 'logs/2026-11-*.jsonl'
       cat run.jsonl | helixctl evaluate my-model@2.0.0 --from - -o json
+      helixctl evaluate my-model@2.0.0 --connect spark://HOST:7077 --table prod.inferences --since 1d
       helixctl evaluate my-model@2.0.0 --baseline active --look 1/4
       helixctl evaluate my-model@2.0.0 --recheck
 

@@ -183,8 +183,8 @@ def _read(reduction: Any) -> list[str]:
 
 
 def _malformed(value: Any) -> list[str]:
-    told = [f"{bad.source}:{bad.line}: {bad.why}" for bad in value.malformed]
-    more = value.malformed_count - len(told)
+    told = [str(bad) for bad in value.malformed]
+    more = value.malformed_count - sum(bad.rows for bad in value.malformed)
     return [*told, f"and {more} more malformed lines"] if more else told
 
 

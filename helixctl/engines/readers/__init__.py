@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.stats import Inference, Score
-from helixctl.engines import Query, Subject
+from helixctl.engines import Query, Reduction, Subject
 from helixctl.engines.compression import FIRST as FIRST
 from helixctl.errors import Usage
 
@@ -47,8 +47,8 @@ class Skipped(NamedTuple):
     """A record that a filter leaves out."""
 
 
-Found = Inference | Score | Skipped | LineError
-"""What a reader makes of one record; errors are given, not raised, so that reading goes on."""
+Found = Inference | Score | Skipped | Reduction | LineError
+"""What a reader makes of one record, or of many that only count; errors are given, not raised, so that reading goes on."""
 
 
 class Reader(Protocol):

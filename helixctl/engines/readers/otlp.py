@@ -13,8 +13,10 @@ from helixctl.engines import Query, Subject
 from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
 from helixctl.engines.readers.native import inference
 
-_MODELS = ("gen_ai.response.model", "gen_ai.request.model")
+MODELS = ("gen_ai.response.model", "gen_ai.request.model")
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
+SIGNALS = ("resourceSpans", "resourceMetrics", "resourceLogs")
+"""A line of OTLP has one of these."""
 _OPERATION = "gen_ai.operation.name"
 _AROUND = frozenset({"create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "retrieval", "plan"})
 """Operations that are no call of a model, but hold such calls, and repeat their model and their tokens."""
@@ -43,8 +45,8 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             continue
         for span, around in spans:
             try:
-                attributes = around | _attributes(span)
-                if _is_call(attributes):
+                attributes = around | attributes_of(span)
+                if is_call(attributes):
                     yield number, _inference(span, attributes, subject, query)
             except LineError as error:
                 yield number, error
@@ -52,22 +54,27 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
 
 def _spans(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, object]]]:
     """Yield each span with the attributes of its resource."""
-    if not any(key in record for key in ("resourceSpans", "resourceMetrics", "resourceLogs")):
+    if not any(key in record for key in SIGNALS):
         raise TypeError("no signal of OTLP")
     for resource in record.get("resourceSpans") or ():
-        around = _attributes(resource.get("resource") or {})
+        around = attributes_of(resource.get("resource") or {})
         for scope in resource.get("scopeSpans") or ():
             for span in scope.get("spans") or ():
                 yield span, around
 
 
-def _attributes(of: Mapping[str, Any]) -> dict[str, object]:
+def attributes_of(of: Mapping[str, Any]) -> dict[str, object]:
+    """Return attributes by name.
+
+    Raises:
+        LineError: they are not those of OTLP, or one appears twice.
+    """
     try:
         listed = of.get("attributes") or []
         found = {one["key"]: _value(one.get("value") or {}) for one in listed}
     except (TypeError, AttributeError, KeyError):
         raise LineError("attributes are not those of OTLP") from None
-    if len(found) < len(listed) and _is_call(found):
+    if len(found) < len(listed) and is_call(found):
         raise LineError("an attribute appears twice")
     return found
 
@@ -78,24 +85,30 @@ def _value(value: Mapping[str, Any]) -> object:
     return next((value[kind] for kind in ("stringValue", "doubleValue", "boolValue") if kind in value), None)
 
 
+def instant(nanoseconds: int) -> datetime:
+    """Return the time that is so many nanoseconds after 1970."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
 def whole(value: object) -> object:
     """Return a 64-bit number, which JSON of protobuf has as text; anything else as it is."""
     is_text = isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) < 21
     return int(str(value)) if is_text else value
 
 
-def _is_call(attributes: Mapping[str, object]) -> bool:
+def is_call(attributes: Mapping[str, object]) -> bool:
+    """Tell whether it is a call of a model that has these attributes."""
     operation = attributes.get(_OPERATION)
     if operation is None:  # as it may be in conventions before 1.27; a provider alone also stands in spans around calls
-        return any(name in attributes for name in _MODELS)
+        return any(name in attributes for name in MODELS)
     return not (isinstance(operation, str) and operation in _AROUND)
 
 
 def _inference(span: Mapping[str, Any], attributes: dict[str, object], subject: Subject, query: Query) -> Found:
     if not lines.is_wanted(attributes, query):
         return Skipped()
-    documents.require_model({name: attributes.get(name) for name in _MODELS}, subject, documents.chosen_by(query))
-    start, end = (_nanoseconds(span, name) for name in ("startTimeUnixNano", "endTimeUnixNano"))
+    documents.require_model({name: attributes.get(name) for name in MODELS}, subject, documents.chosen_by(query))
+    start, end = (nanoseconds(span, name) for name in ("startTimeUnixNano", "endTimeUnixNano"))
     if start > end:
         raise LineError("a span that ends before it starts")
     status = span.get("status") or {}
@@ -105,7 +118,7 @@ def _inference(span: Mapping[str, Any], attributes: dict[str, object], subject: 
     error = attributes.get("error.type")
     has_failed = error is not None or code in _ERROR
     fields = documents.stated(
-        ts=(_EPOCH + timedelta(microseconds=end // 1000)).isoformat(),
+        ts=instant(end).isoformat(),
         success=not has_failed,
         latency_ms=None if has_failed else (end - start) / 1e6,
         input_tokens=documents.first_of(attributes, _INPUT),
@@ -115,7 +128,12 @@ def _inference(span: Mapping[str, Any], attributes: dict[str, object], subject: 
     return inference(fields, subject)
 
 
-def _nanoseconds(span: Mapping[str, Any], name: str) -> int:
+def nanoseconds(span: Mapping[str, Any], name: str) -> int:
+    """Return a time in nanoseconds since 1970.
+
+    Raises:
+        LineError: it is none.
+    """
     value = whole(span.get(name))
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 7 * 10**18:
         return value
