@@ -92,7 +92,7 @@ def test_without_inferences_nothing_is_decided(pair: Place) -> None:
 def test_malformed_lines_beyond_the_setting_are_refused_on_either_side_and_named(pair: Place, side: str) -> None:
     good, bad = lines(pair, "good.jsonl", GOOD), lines(pair, "bad.jsonl", [*GOOD, {"success": True}])
     sources = ([bad], [good]) if side == "candidate" else ([good], [bad])
-    with pytest.raises(Invalid, match=r"1 malformed lines, at most 0 allowed: .*bad\.jsonl:1001: "):
+    with pytest.raises(Invalid, match=r"1 malformed line, at most 0 allowed: .*bad\.jsonl:1001: "):
         pair.registry.compare("m@2.0.0", "m@1.0.0", *sources)
     settings = pair.root / "helix.toml"
     settings.write_text(settings.read_text() + "\n[evaluation]\nmax_malformed = 1\n")
