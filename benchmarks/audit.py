@@ -17,7 +17,7 @@ from glob import glob
 from pathlib import Path
 
 from helixctl.api import Registry
-from helixctl.core import audit
+from helixctl.core import audit, names
 from helixctl.core.audit import Actor, Effect, Entry
 
 SEGMENT = 10_000
@@ -58,7 +58,7 @@ def grow(root: Path, entries: int) -> None:
     for number in range(2, entries + 1):
         at = START + number * STEP
         if handle is None or number % SEGMENT == 0:
-            path = root / audit.segment_path(at, rng.randbytes(6))
+            path = root / names.segment_path(at, rng.randbytes(6))
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("wb")
         entry = Entry(at, "metrics.updated", actor, model="m", version="1.0.0", effects=(effect,), registry=named)

@@ -24,6 +24,7 @@ from benchmarks.audit import cpu, row
 from helixctl.api import Registry
 from helixctl.core import audit, record, toml
 from helixctl.core.audit import Actor, Change, Effect, Entry
+from helixctl.core.names import segment_path
 from helixctl.core.record import Record
 from helixctl.storage import tree
 from helixctl.storage.records import SETTLED_NS
@@ -61,7 +62,7 @@ class Log(NamedTuple):
             seq += 1
             at = START + seq * STEP
             if handle is None or seq % SEGMENT == 0:
-                path = self.root / audit.segment_path(at, self.rng.randbytes(6))
+                path = self.root / segment_path(at, self.rng.randbytes(6))
                 path.parent.mkdir(parents=True, exist_ok=True)
                 handle = path.open("wb")
             placed = entry._replace(

@@ -6,21 +6,22 @@ _helixctl() {
   local i=1 count=${#line[@]} seen=0
   (( count > 2 )) && { command="${line[1]}"; i=2; }
   case "$command" in
-    audit|policy|schedule) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
+    audit|policy|schedule|override) (( count > 3 )) && { command+=" ${line[2]}"; i=3; } ;;
   esac
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
       -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
-      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
+      --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
     esac
   done
   case "$command" in
-    "") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy record evaluate compare list show status diff history audit verify reconcile" ;;
+    "") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile" ;;
       audit) words="log export verify report checkpoint archive restore-archive" ;;
       policy) words="list lint explain test" ;;
       schedule) words="list cancel" ;;
+      override) words="list review" ;;
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
@@ -44,6 +45,12 @@ _helixctl() {
     "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
     "policy explain") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "policy test") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
+    "approve") options="--help -h --for --expires --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref; most=1 ;;
+    "reject") options="--help -h --for --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref; most=1 ;;
+    "withdraw") options="--help -h --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=none; most=2 ;;
+    "approvals") options="--help -h --for -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "override list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
+    "override review") options="--help -h --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=1 ;;
     "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error --region --ts --sync -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
     "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
     "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
@@ -136,6 +143,27 @@ _helixctl() {
     "policy test -o") words="text json github junit sarif gitlab markdown" ;;
     "policy test --output") words="text json github junit sarif gitlab markdown" ;;
     "policy test --color") words="auto always never" ;;
+    "approve --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "approve -o") words="text json" ;;
+    "approve --output") words="text json" ;;
+    "approve --color") words="auto always never" ;;
+    "reject --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "reject -o") words="text json" ;;
+    "reject --output") words="text json" ;;
+    "reject --color") words="auto always never" ;;
+    "withdraw -o") words="text json" ;;
+    "withdraw --output") words="text json" ;;
+    "withdraw --color") words="auto always never" ;;
+    "approvals --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "approvals -o") words="text json ndjson csv" ;;
+    "approvals --output") words="text json ndjson csv" ;;
+    "approvals --color") words="auto always never" ;;
+    "override list -o") words="text json ndjson csv" ;;
+    "override list --output") words="text json ndjson csv" ;;
+    "override list --color") words="auto always never" ;;
+    "override review -o") words="text json" ;;
+    "override review --output") words="text json" ;;
+    "override review --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;
@@ -197,7 +225,7 @@ _helixctl() {
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
@@ -275,6 +303,27 @@ _helixctl() {
     "policy test -o") words="text json github junit sarif gitlab markdown" ;;
     "policy test --output") words="text json github junit sarif gitlab markdown" ;;
     "policy test --color") words="auto always never" ;;
+    "approve --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "approve -o") words="text json" ;;
+    "approve --output") words="text json" ;;
+    "approve --color") words="auto always never" ;;
+    "reject --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "reject -o") words="text json" ;;
+    "reject --output") words="text json" ;;
+    "reject --color") words="auto always never" ;;
+    "withdraw -o") words="text json" ;;
+    "withdraw --output") words="text json" ;;
+    "withdraw --color") words="auto always never" ;;
+    "approvals --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
+    "approvals -o") words="text json ndjson csv" ;;
+    "approvals --output") words="text json ndjson csv" ;;
+    "approvals --color") words="auto always never" ;;
+    "override list -o") words="text json ndjson csv" ;;
+    "override list --output") words="text json ndjson csv" ;;
+    "override list --color") words="auto always never" ;;
+    "override review -o") words="text json" ;;
+    "override review --output") words="text json" ;;
+    "override review --color") words="auto always never" ;;
     "record -o") words="text json" ;;
     "record --output") words="text json" ;;
     "record --color") words="auto always never" ;;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from helixctl.core import planning, policy
+from helixctl.core import needs, planning, policy
 from helixctl.core.audit import Effect, Entry
 from helixctl.core.case import Case
 from helixctl.core.lifecycle import Action
@@ -15,6 +15,7 @@ from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
     from helixctl.storage.transaction import Logged
 
@@ -56,13 +57,13 @@ def submit(store: Store, request: Request) -> Result:
         with store.reading() as still:
             now = still.compared_snapshot(request.ref.model, store.clock())
             plan = planning.plan(request, now)
-            return _result(request, plan, judge(request, plan, now))
+            return _result(request, plan, judge(request, plan, _informed(still, request, plan, now)))
     from helixctl.storage.transaction import begin
 
     with begin(store) as transaction:
         now = transaction.snapshot(request.ref.model, store.clock())  # inside the lock: its order is that of times
         plan = planning.plan(request, now)
-        result = _result(request, plan, judge(request, plan, now))
+        result = _result(request, plan, judge(request, plan, _informed(store, request, plan, now, transaction.book)))
         if not plan.effects:
             return result
         entry = _entry(request, plan, result.decision, now)
@@ -70,8 +71,25 @@ def submit(store: Store, request: Request) -> Result:
         return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
 
 
+def _informed(store: Store, request: Request | None, plan: Plan, now: Snapshot, book: Ledger | None = None) -> Snapshot:
+    """Return the snapshot with the approvals of the plan's version, where the decision takes them."""
+    if plan.subject is None or not needs.takes_approvals(plan, now.case(plan.subject), now.policies, request):
+        return now
+    from helixctl.storage import statements
+
+    return statements.informed(store, now, plan, book)
+
+
 def judge(request: Request, plan: Plan, now: Snapshot) -> Decision | None:
-    """Return what policy says to a plan; None where there is nothing for it to judge."""
+    """Return what policy says to a plan; None where there is nothing for it to judge.
+
+    Raises:
+        Usage: an override is asked for wrongly, or a statement would be worth nothing.
+    """
+    if plan.statement is not None and plan.subject is not None:
+        from helixctl.core import approvals
+
+        approvals.refuse_idle(now.case(plan.subject), now.policies)
     if plan.action is None or plan.subject is None or not plan.effects:
         return None
     return policy.decide(plan.action, now.case(plan.subject), now.policies, request)
@@ -101,9 +119,12 @@ def foresee(store: Store, action: Action, request: Request | None, ref: Ref) -> 
         if now.damaged:
             raise now.damaged[0]
         if request is None:
-            return Foreseen(action, now.case(now.record(now.resolve(ref))), now.policies, None)
+            subject = now.record(now.resolve(ref))
+            now = _informed(still, None, Plan(action, subject), now)
+            return Foreseen(action, now.case(subject), now.policies, None)
         plan = planning.plan(request, now)
         subject = plan.subject or now.record(now.resolve(ref))
+        now = _informed(still, request, plan, now)
         return Foreseen(plan.action or action, now.case(subject), now.policies, request, bool(plan.effects))
 
 
@@ -120,7 +141,7 @@ def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
         moved.setdefault((effect.model, effect.version), effect)
     changes = tuple(moved.values())
     allowed = decision is None or decision.allowed
-    action = plan.action or (type(request.act).__name__.lower() if plan.subject else plan.effects[0].action)
+    action = plan.action or (_verb(request, plan) if plan.subject else plan.effects[0].action)
     return Result(
         str(action),
         plan.subject.ref if plan.subject else None,
@@ -131,6 +152,14 @@ def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
         undo=plan.undo if plan.effects and allowed else None,
         warnings=(plan.note,) if plan.note else (),
     )
+
+
+def _verb(request: Request, plan: Plan) -> str:
+    if plan.statement is None:
+        return type(request.act).__name__.lower()
+    from helixctl.core.statement import KINDS
+
+    return KINDS[plan.statement.kind].verb
 
 
 def _entry(request: Request, plan: Plan, decision: Decision | None, now: Snapshot) -> Entry:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Unpack
 
-from helixctl.api.terms import Terms, sane_reason
+from helixctl.api.terms import Terms, sane_reason, teller
 from helixctl.core.names import Ref, bare, one_of, parse_ref, parse_version, versioned
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import registry, tree
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from helixctl.api.approving import Approvals
     from helixctl.api.comparison import Against, Compared, Stated
     from helixctl.api.evaluation import Report
     from helixctl.api.evidence import Rechecks
@@ -67,7 +68,7 @@ class Registry(NamedTuple):
             NotFound: there is none.
         """
         root = tree.find_root(os.fspath(path) if path is not None else None)
-        return cls(registry.Store(root, random, clock, lambda: key(root)), _teller(actor))
+        return cls(registry.Store(root, random, clock, lambda: key(root)), teller(actor))
 
     @classmethod
     def create(
@@ -87,7 +88,7 @@ class Registry(NamedTuple):
         root = os.path.abspath(os.fspath(path))
         from helixctl.storage.transaction import create
 
-        who = _teller(actor)
+        who = teller(actor)
         created = create(root, name or os.path.basename(root) or "registry", who(), clock(), random)
         return cls(registry.Store(root, random, clock), who), created
 
@@ -341,13 +342,9 @@ class Registry(NamedTuple):
 
     def history(self, ref: str, *, at: datetime | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries about a model or a version, oldest first; or only those that were in force at a time."""
-        from helixctl.api.inspection import named_at
-        from helixctl.core.audit import Filter
+        from helixctl.api.inspection import about
 
-        named = parse_ref(ref)
-        if named.is_alias:
-            named = named_at(self.store, named, at) if at else self.show(ref).ref
-        return self.audit(Filter(model=named.model, version=named.version, at=at))
+        return self.audit(about(self.store, parse_ref(ref), at))
 
     def audit(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         """Yield the log's entries that a filter wants (without one all), ascending by (seq, hash)."""
@@ -364,6 +361,13 @@ class Registry(NamedTuple):
         from helixctl.api.scheduling import Schedule
 
         return Schedule(self)
+
+    @property
+    def approvals(self) -> Approvals:
+        """What people state about versions: approvals, rejections, withdrawals, and reviews of overrides."""
+        from helixctl.api.approving import Approvals
+
+        return Approvals(self)
 
     @property
     def log(self) -> Log:
@@ -385,13 +389,3 @@ class Registry(NamedTuple):
 
         with self.store.reading() as still:
             return verification.verify_log(still, against) if log_only else verification.verify(still, against)
-
-
-def _teller(actor: Actor | Callable[[], Actor] | None) -> Callable[[], Actor]:
-    """Return what tells the actor when one is needed: finding it may cost a process."""
-    if callable(actor):
-        return actor
-    from helixctl.core.audit import Actor
-
-    known = actor or Actor("python", "api", "api")
-    return lambda: known

@@ -15,6 +15,7 @@ from helixctl.errors import Damaged, HelixError, NotFound, NothingToRestore, Usa
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
+    from helixctl.core.audit import Filter
     from helixctl.core.schedule import Scheduled
     from helixctl.core.snapshot import Snapshot
     from helixctl.core.timeline import Timeline
@@ -180,6 +181,19 @@ def _status_at(timeline: Timeline, model: str) -> ModelStatus:
         None,
         tuple(Damaged(one.message, path=one.path, hint="a later entry may have mended it") for one in troubles),
     )
+
+
+def about(store: Store, named: Ref, at: datetime | None) -> Filter:
+    """Return what wants the entries about a model or a version, an alias as it is now, or was at a time.
+
+    Raises:
+        NotFound: the alias has no version. Usage: the log does not say what it meant.
+    """
+    from helixctl.core.audit import Filter
+
+    if named.is_alias:
+        named = named_at(store, named, at) if at else store.resolved(named).ref
+    return Filter(model=named.model, version=named.version, at=at)
 
 
 def named_at(store: Store, ref: Ref, at: datetime) -> Ref:

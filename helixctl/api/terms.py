@@ -1,7 +1,8 @@
-"""The conditions of changes."""
+"""The conditions of changes, and who asks for them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
 from helixctl.errors import Invalid
@@ -35,3 +36,13 @@ def sane_reason(reason: str | None) -> str | None:
     if reason is not None and len(reason) > MAX_REASON:
         raise Invalid(f"a reason of {len(reason)} characters, at most {MAX_REASON}", hint="shorten it")
     return (reason or "").strip() or None
+
+
+def teller(actor: Actor | Callable[[], Actor] | None) -> Callable[[], Actor]:
+    """Return what tells the actor when one is needed: finding it may cost a process."""
+    if callable(actor):
+        return actor
+    from helixctl.core.audit import Actor
+
+    known = actor or Actor("python", "api", "api")
+    return lambda: known

@@ -20,6 +20,8 @@ PANELS = ("set up", "lifecycle", "gate", "evaluate", "inspect", "audit", "whole 
 
 CONDITIONS = ("reason", "actor", "expect", "dry_run", "override")
 """The options of every change; commands that change no version take the part that means something there."""
+STATING = ("reason", "actor", "expect", "dry_run")
+"""The options of what people state about a version."""
 READING = ("format", "map", "since", "until", "where", "engine", "connect", "table")
 """The options that say how inferences are read."""
 CI = ("github", "junit", "sarif", "gitlab", "markdown")
@@ -58,6 +60,13 @@ COMMANDS: dict[str, Entry] = {
     "schedule": Entry("schedule", "lifecycle", "List and cancel activations that wait for their time."),
     "check": Entry("check", "gate", "Ask policy about a change, without making it.", formats=("text", "json", *CI)),
     "policy": Entry("policy", "gate", "List, lint, explain and test the policies."),
+    "approve": Entry("approve", "gate", "Approve an action on a version, once.", STATING),
+    "reject": Entry("reject", "gate", "Veto a version until that is withdrawn.", STATING),
+    "withdraw": Entry("withdraw", "gate", "Take back an approval or a rejection.", STATING),
+    "approvals": Entry(
+        "approvals", "gate", "List approvals, and whether they count.", formats=("text", "json", "ndjson", "csv")
+    ),
+    "override": Entry("override", "gate", "List and review overrides."),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
     "evaluate": Entry(
         "evaluate",
@@ -125,7 +134,11 @@ SCHEDULE: dict[str, Entry] = {
     ),
     "cancel": Entry("schedule_cancel", "lifecycle", "Take one off the schedule.", ("reason", "actor", "dry_run")),
 }
-GROUPS = {"audit": AUDIT, "policy": POLICY, "schedule": SCHEDULE}
+OVERRIDE: dict[str, Entry] = {
+    "list": Entry("override_list", "gate", "List overrides to be reviewed.", formats=("text", "json", "ndjson", "csv")),
+    "review": Entry("override_review", "gate", "Review an override.", ("reason", "actor", "dry_run")),
+}
+GROUPS = {"audit": AUDIT, "policy": POLICY, "schedule": SCHEDULE, "override": OVERRIDE}
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -81,6 +81,9 @@ DATA_FIELDS = {
     "evaluation.failed": frozenset({"verdict", "proven", "samples", "violated", "stats", "baseline", "compared"}),
     "metrics.updated": frozenset({"verdict", "samples", "violated", "open", "stats", "serving"}),
     "registry.reconciled": frozenset({"kept", "accepted"}),
+    **dict.fromkeys(("approval.granted", "approval.rejected"), frozenset({"statement", "for"})),
+    "approval.withdrawn": frozenset({"statement", "withdraws"}),
+    "override.reviewed": frozenset({"statement", "entry"}),
     "audit.checkpointed": frozenset({"checkpoint", "entries", "signed"}),
     "audit.archived": frozenset({"tombstone", "segments", "entries", "restored"}),
 }
@@ -313,12 +316,6 @@ def entry_id(at: datetime, random: bytes) -> str:
     number = number & ~(0x3 << 62) | 0x2 << 62
     text = f"{number:032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-
-
-def segment_path(at: datetime, random: bytes) -> str:
-    """Return the path of a new segment, from the registry's root."""
-    text = at.strftime("%Y%m%dT%H%M%S") + f"{at.microsecond // 1000:03d}Z"
-    return f"audit/{at:%Y}/{at:%m}/{text}-{random[:6].hex()}.jsonl"
 
 
 class Filter(NamedTuple):

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import times
 from helixctl.core.record import Record
 from helixctl.core.schema import Kind
+from helixctl.core.times import CLOCK_TOLERANCE
 
 if TYPE_CHECKING:
+    from helixctl.core.approvals import Known
     from helixctl.core.settings import Settings
 
 
 class Case(NamedTuple):
     """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom.
 
-    `kept` holds what is made once for all rules of a decision.
+    `kept` holds what is made once for all rules of a decision, `approvals` what is known of them where a rule asks.
     """
 
     subject: Record
@@ -28,6 +30,7 @@ class Case(NamedTuple):
     requester: str = ""
     region: str | None = None
     kept: dict[str, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
+    approvals: Known | None = None
 
     def stale(self, record: Record, max_age: str | None = None) -> str | None:
         """Return why the last evaluation of a version does not count now, or None where it does."""
@@ -50,11 +53,12 @@ class Case(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a check found: pass, fail, inconclusive, error or not_applicable; why; and what to type."""
+    """What a check found: pass, fail, inconclusive, error or not_applicable; why; what to type; which approvals counted."""
 
     outcome: str
     message: str
     fix: str | None = None
+    used: tuple[str, ...] = ()
 
 
 class Check(NamedTuple):

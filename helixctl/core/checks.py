@@ -125,6 +125,28 @@ def _expr(text: str, case: Case) -> Answer:
     return expr(text, case)
 
 
+def approvals(wanted: Mapping[str, Any], case: Case) -> Answer:
+    """Pass where enough people other than who made it or asks have approved this specification, and nobody rejects it."""
+    from helixctl.core.approvals import answer
+
+    return answer(wanted, case)
+
+
+def _wanted_approvals(value: Any) -> Mapping[str, Any]:
+    """A table with required, groups, max_age, self_approval, signed, and at least one of required and groups."""
+    kinds: s.Schema = {
+        "required": s.positive,
+        "groups": s.map_of(s.positive),
+        "max_age": s.duration,
+        "self_approval": s.boolean,
+        "signed": s.boolean,
+    }
+    found: Mapping[str, Any] = s.table(kinds)(value)
+    if not found.get("required") and not found.get("groups"):
+        raise ValueError("expected at least one of required and groups")
+    return found
+
+
 CHECKS: dict[str, Check] = {
     "through": Check(s.list_of(s.one_of("testing")), through),
     "evaluation": Check(
@@ -152,6 +174,7 @@ CHECKS: dict[str, Check] = {
     "expr": Check(_expression, _expr),
     "bump": Check(_true, against.bump),
     "regression": Check(against.tolerances, against.regression),
+    "approvals": Check(_wanted_approvals, approvals),
     "not_deprecated": Check(_true, not_deprecated),
     "not_blocked": Check(_true, not_blocked),
     "not_in_service": Check(_true, not_in_service),

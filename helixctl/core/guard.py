@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from helixctl.core import policy
 from helixctl.core import request as ask
 from helixctl.core.audit import Actor
+from helixctl.core.facts import facts
 from helixctl.core.integrity import Finding
 from helixctl.core.lifecycle import REACHED_BY, Action, Status, can_move
 from helixctl.core.names import Ref
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import Usage
 
-_UNJUDGED = ("evaluation.", "metrics.", "threshold", "quality.", "eol.", "audit.", "config.", "policy.", "deployment.")
+_UNJUDGED = (
+    *("evaluation.", "metrics.", "threshold", "quality.", "eol.", "audit.", "config.", "policy.", "deployment."),
+    *("approval.", "override.reviewed"),
+)
+_FINDING = ("rule", "enforcement", "outcome", "message", "fix")
 _BORN = {Status.INACTIVE, Status.DEPRECATED, Status.RETIRED}
 _STEPS = (Action.TESTING, Action.CANARY, Action.ACTIVATE, Action.ROLLBACK)
 _REACHED = (Status.TESTING, Status.CANARY, Status.ACTIVE)
-_ASKED = Actor("verify", "api", "verify")
 
 
 class Guard:
@@ -32,9 +37,12 @@ class Guard:
         self.touched: set[Ref] = set()
         self.newest = ""
         self.late: dict[str, tuple[int, int]] = {}
+        self.facts: dict[tuple[str, str], Counter[str]] = {}
 
     def add(self, path: str, number: int, entry: Mapping[str, Any], *, is_new: bool) -> None:
         """Take in one entry; only new ones are judged."""
+        for kind, key, value in facts(entry):
+            self.facts.setdefault((kind, key), Counter())[value] += 1
         self.policies |= {row["after"] for row in entry["changes"] if row["path"].startswith("policies/")}
         for effect in entry["effects"]:
             if effect["version"] is not None and effect["to"] is not None:
@@ -75,7 +83,7 @@ class Guard:
     def _unjudged(self, decision: Mapping[str, Any] | None) -> str | None:
         if decision is None:
             return "carries no decision of policy"
-        given = [policy.Finding(*(row[key] for key in policy.Finding._fields)) for row in decision["findings"]]
+        given = [policy.Finding(*(row[key] for key in _FINDING)) for row in decision["findings"]]
         if not all(isinstance(one, str) for one in decision.get("overrides", ())):
             raise TypeError("an override is no text")
         if not decision["allowed"] or any(one.blocks for one in given):
@@ -84,6 +92,10 @@ class Guard:
             return "overrides a rule that cannot be overridden"
         unknown = [str(row["name"]) for row in decision["policies"] if row["digest"] not in self.policies]
         return f"was judged by a policy that the log does not know: {', '.join(unknown)}" if unknown else None
+
+    def noted(self, kind: str, key: str) -> Counter[str]:
+        """Return the values of the facts about a key, as the log's index has them, with how many entries tell each."""
+        return self.facts.get((kind, key), Counter())
 
     def lates(self) -> Iterator[Finding]:
         """Yield where entries stand that were added since, and are dated before the newest that was there."""
@@ -101,7 +113,17 @@ class Guard:
                 yield Finding("illegal-transition", where, None, f"its file says {record.status}, the log {said}")
             action, entry = self.moved.get(ref, (None, {}))
             if action in _STEPS and said == record.status and entry["effects"][0]["to"] == record.status:
-                yield from _fails(now, ref, action, entry, where)
+                yield from _fails(self._before(now, ref, entry), ref, action, entry, where)
+
+    def _before(self, now: Snapshot, ref: Ref, entry: Mapping[str, Any]) -> Snapshot:
+        """Return the snapshot with the approvals that an entry used unspent, unless another used them too."""
+        known = now.approvals.get(ref.version or "")
+        if known is None:
+            return now
+        mine = {value for kind, _, value in facts(entry) if kind == "spent"}
+        once = {one for one in mine if self.noted("spent", str(ref))[one] == 1}
+        known = known._replace(spent=known.spent - once)
+        return now._replace(approvals={**now.approvals, ref.version or "": known})
 
 
 def _moves(effect: Mapping[str, Any]) -> bool:
@@ -132,12 +154,18 @@ def _is_legal(origin: str | None, target: str | None) -> bool:
     return origin in known and target in known and (origin == target or can_move(Status(origin), Status(target)))
 
 
+def asked(entry: Mapping[str, Any]) -> ask.Request:
+    """Return what an entry was asked for, as far as policy looks at it: by whom, why, with which overrides."""
+    own, actor = entry["effects"][0], Actor(entry["actor"]["id"], "api", "verify")
+    overrides = tuple(entry["data"]["decision"].get("overrides", ()))
+    return ask.Request(ask.Adopt(Ref(own["model"], own["version"])), actor, entry["reason"], overrides=overrides)
+
+
 def _fails(now: Snapshot, ref: Ref, action: Action, entry: Mapping[str, Any], where: str) -> Iterator[Finding]:
     """Yield the rules that would stop a step now, with the policies as they are and the overrides that it used."""
     subject = now.records[ref.version or ""]
     before = now.records.get(subject.lifecycle.get("previous", "")) if subject is now.active else now.active
-    overrides = tuple(entry["data"]["decision"].get("overrides", ()))
-    request = ask.Request(ask.Move(ref, subject.status), _ASKED, entry["reason"], overrides=overrides)
+    request = asked(entry)
     try:
         decision = policy.decide(action, now.case(subject)._replace(current=before), now.policies, request)
     except Usage as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -176,3 +177,9 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, choices, n=1)
     mean = f" (did you mean {near[0]!r}?)" if near else ""
     raise Usage(f"unknown {what} {word!a}{mean}", hint=f"one of {', '.join(choices)}")
+
+
+def segment_path(at: datetime, random: bytes) -> str:
+    """Return the path of a new segment, from the registry's root."""
+    text = at.strftime("%Y%m%dT%H%M%S") + f"{at.microsecond // 1000:03d}Z"
+    return f"audit/{at:%Y}/{at:%m}/{text}-{random[:6].hex()}.jsonl"

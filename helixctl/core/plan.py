@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.audit import Effect
 from helixctl.core.lifecycle import Action, Status
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import Drift, IllegalTransition
+
+if TYPE_CHECKING:
+    from helixctl.core.statement import Statement
 
 
 class Plan(NamedTuple):
@@ -23,6 +26,7 @@ class Plan(NamedTuple):
         replaces: the digest that such a file must have still, None where it must not be there.
         outcome: failed only for an evaluation whose verdict is failed.
         undo: the command that takes the change back, where there is one.
+        statement: what it states, if anything; refused where that would be worth nothing.
     """
 
     action: Action | None
@@ -35,6 +39,7 @@ class Plan(NamedTuple):
     note: str | None = None
     files: Mapping[str, bytes | None] = MappingProxyType({})
     replaces: Mapping[str, str | None] = MappingProxyType({})
+    statement: Statement | None = None
 
 
 def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:

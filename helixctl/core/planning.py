@@ -102,8 +102,10 @@ def _scheduled(act: ask.Schedule | ask.Fire | ask.Unschedule, request: Request, 
             assert_never(never)
 
 
-def _noted(act: ask.Evaluate | ask.Observe | ask.Attest, now: Snapshot) -> Plan:
+def _noted(act: ask.Evaluate | ask.Observe | ask.Attest | ask.State, now: Snapshot) -> Plan:
     match act:
+        case ask.State():
+            return _state(act, now)
         case ask.Evaluate():
             return _evaluate(act, now)
         case ask.Observe():
@@ -252,3 +254,19 @@ def _observe(act: ask.Observe, now: Snapshot) -> Plan:
 
 def _attest(act: ask.Attest, now: Snapshot) -> Plan:
     return Plan(None, None, (), (Effect(act.action, None, None),), act.data, files=act.files)
+
+
+def _state(act: ask.State, now: Snapshot) -> Plan:
+    from helixctl.core.statement import KINDS
+
+    record, stated = now.record(act.ref), act.statement
+    refuse_drift((record,), now)
+    if stated.specification != record.specification_digest or abs(now.at - stated.at) > times.CLOCK_TOLERANCE:
+        raise Changed(f"{record.ref} changed while the command ran", hint="look at it, and run the command again")
+    if stated.kind == "approval":
+        refuse_retired(record, "approved")
+    known = {"statement": stated.id, "for": stated.action, "withdraws": stated.withdraws, "entry": stated.entry}
+    data = {key: value for key, value in known.items() if value is not None}
+    effects = (effect_of(KINDS[stated.kind].action, record),)
+    undo = f"helixctl withdraw {record.ref} {stated.id}" if stated.kind in ("approval", "rejection") else None
+    return Plan(None, record, (), effects, data, undo=undo, files=act.files, statement=stated)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helixctl.core import schema as s
-from helixctl.core import toml
+from helixctl.core import overrides, toml
 from helixctl.core.case import Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref
 from helixctl.core.record import canonical_digest
-from helixctl.errors import BadSettings, HelixError, Invalid, Usage
+from helixctl.errors import BadSettings, HelixError, Invalid
 
 if TYPE_CHECKING:
     from helixctl.core.request import Request
 
-MIN_OVERRIDE_REASON = 20
 GATED = frozenset({Action.CANARY, Action.ACTIVATE})
 """Actions that are denied where no policy matches."""
 
@@ -57,6 +56,7 @@ class Rule(NamedTuple):
 
     Args:
         when: the expression under which it applies; None where it always does. key: such as `rule.1`.
+        override: what setting it aside takes: a `ticket` in the reason, and one of the `groups`.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Rule(NamedTuple):
     match: Match
     when: str | None = None
     key: str = ""
+    override: Mapping[str, Any] = MappingProxyType({})
 
 
 class Policy(NamedTuple):
@@ -99,6 +100,7 @@ class Finding(NamedTuple):
     outcome: str
     message: str
     fix: str | None = None
+    used: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> bool:
@@ -140,6 +142,7 @@ class Decision(NamedTuple):
                 for f in self.findings
             ],
             "overrides": list(self.overridden),
+            "approvals": sorted({one for finding in self.findings for one in finding.used}),
         }
 
 
@@ -163,33 +166,22 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Re
     """Return the decision: every matching rule of every policy is run, none stops another.
 
     Raises:
-        Usage: an override names no matching rule, or has no reason of 20 characters.
+        Usage: an override is asked for wrongly.
         BadSettings: an expression that matches does not compile, or gives something else than true or false.
     """
     ref = case.subject.ref
     case = asked(action, case, request)
     matching = [(policy, rule) for policy in everything(policies) for rule in policy.rules if rule.match.fits(case)]
-    overrides = request.overrides if request else ()
-    _check_overrides(overrides, request, [rule.id for _, rule in matching])
-    findings = [finding(policy, rule, case, overridden=rule.id in overrides) for policy, rule in matching]
+    if request is not None:
+        overrides.refuse(request, [rule for _, rule in matching])
+    set_aside = request.overrides if request else ()
+    findings = [finding(policy, rule, case, overridden=rule.id in set_aside) for policy, rule in matching]
     if action in GATED and not any(
         policy.path != BUILT_IN_PATH and rule.check != "freeze" for policy, rule in matching
     ):
         fix = f"write a policy that matches {action} and {ref.model}"
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
     return Decision(action, ref, everything(policies), tuple(findings))
-
-
-def _check_overrides(overrides: tuple[str, ...], request: Request | None, known: list[str]) -> None:
-    for name in overrides:
-        if name not in known:
-            near = s.did_you_mean(name, known)
-            hint = f"rules that apply here: {', '.join(known) or 'none'}"
-            raise Usage(f"override names no rule that applies: {name!a}{near}", hint=hint)
-    if overrides and len(((request and request.reason) or "").strip()) < MIN_OVERRIDE_REASON:
-        raise Usage(
-            f"an override needs a reason of at least {MIN_OVERRIDE_REASON} characters", hint="add --reason '...'"
-        )
 
 
 def finding(policy: Policy, rule: Rule, case: Case, *, overridden: bool = False) -> Finding:
@@ -202,10 +194,11 @@ def finding(policy: Policy, rule: Rule, case: Case, *, overridden: bool = False)
         answer = _answer(rule, case)
     except Invalid as error:
         raise policy.at_fault(rule, error) from None
-    outcome = answer.outcome
+    outcome, message = answer.outcome, answer.message
     if overridden and rule.enforcement == "overridable" and outcome in ("fail", "inconclusive", "error"):
-        outcome = "overridden"
-    return Finding(rule.id, rule.enforcement, outcome, answer.message, answer.fix)
+        barred = overrides.barred(rule, case)
+        outcome, message = (outcome, f"{message}; {barred}") if barred else ("overridden", message)
+    return Finding(rule.id, rule.enforcement, outcome, message, answer.fix, answer.used)
 
 
 def _answer(rule: Rule, case: Case) -> Answer:

@@ -18,10 +18,12 @@ _MATCH: s.Schema = {"actions": s.list_of(s.one_of(*Action))} | {
     name: s.list_of(s.name) for name in ("models", "tags", "providers", "regions")
 }
 _LEVEL = s.one_of("advisory", "overridable", "mandatory")
+_OVERRIDE = s.table({"ticket": s.name, "groups": s.list_of(s.name)})
 RULE: s.Schema = {
     "id": s.name,
     "enforcement": _LEVEL,
     "description": s.text,
+    "override": _OVERRIDE,
     **_MATCH,
     "when": CHECKS["expr"].parameters,
     **{name: check.parameters for name, check in CHECKS.items()},
@@ -39,7 +41,7 @@ def freeze_schema() -> s.Schema:
     """Return the keys of a `[[freeze]]`; zones are loaded where there is one only."""
     from helixctl.core.freezes import TABLE
 
-    base: s.Schema = {"name": s.name, "enforcement": _LEVEL, "description": s.text, **_MATCH}
+    base: s.Schema = {"name": s.name, "enforcement": _LEVEL, "description": s.text, "override": _OVERRIDE, **_MATCH}
     return {**base, "when": RULE["when"], "allow": s.list_of(s.one_of(*Action)), **TABLE}
 
 
@@ -48,6 +50,7 @@ SCHEMA: s.Schema = {
     "name": s.name,
     "description": s.text,
     "match": _MATCH,
+    "override": _OVERRIDE,
     "rule": s.list_of(lambda rule: s.checked(rule, RULE, required=RULE_NEEDS)),
     "freeze": s.list_of(_freeze),
 }
@@ -113,7 +116,7 @@ def rules_of(data: Mapping[str, Any]) -> Iterator[Rule]:
     Raises:
         Invalid: as `decode`, the key at fault without its line.
     """
-    match = data.get("match", {})
+    match = {**data.get("match", {}), "override": data.get("override", {})}
     for place, rule in enumerate(data.get("rule", ())):
         yield rule_of(rule, f"rule.{place}", match)
     for place, table in enumerate(data.get("freeze", ())):
@@ -154,8 +157,12 @@ def _rule(table: Mapping[str, Any], name: str, check: tuple[str, Any], key: str,
     if needs and not _is_installed():
         fact = f"rule {name!a} is an expression of CEL, which is not installed"
         raise Invalid(fact, key=f"{key}.{needs}", hint="pip install 'helixctl[cel]'")
+    if "override" in table and table["enforcement"] != "overridable":
+        fact = f"rule {name!a} is {table['enforcement']}: nothing overrides it"
+        raise Invalid(fact, key=f"{key}.override", hint="remove the key, or make the rule overridable")
     about = Match(**{kind: table.get(kind, match.get(kind)) for kind in Match._fields})
-    return Rule(name, table["enforcement"], *check, about, table.get("when"), key)
+    takes = {**match.get("override", {}), **table.get("override", {})}
+    return Rule(name, table["enforcement"], *check, about, table.get("when"), key, takes)
 
 
 def _is_installed() -> bool:

@@ -14,6 +14,7 @@ from helixctl.core.names import Ref
 
 if TYPE_CHECKING:
     from helixctl.core.schedule import Scheduled
+    from helixctl.core.statement import Statement
 
 
 class Register(NamedTuple):
@@ -154,6 +155,18 @@ class Attest(NamedTuple):
     ref: Ref = Ref("")
 
 
+class State(NamedTuple):
+    """State something about a version: approve, reject, withdraw that, or review an override.
+
+    Args:
+        files: the statement, and its signature where it is signed, by path.
+    """
+
+    ref: Ref
+    statement: Statement
+    files: Mapping[str, bytes]
+
+
 class Reconcile(NamedTuple):
     """Settle what a merge left of a model.
 
@@ -185,6 +198,7 @@ Act = (
     | Evaluate
     | Observe
     | Attest
+    | State
     | Reconcile
 )
 

@@ -63,6 +63,7 @@ SCHEMA: s.Schema = {
         "lower_is_better": s.list_of(s.name),
     },
     "audit": {"max_entries": s.positive, "sign": s.boolean, "retention_days": _retention},
+    "trust": {"ref": s.name},
     "sources": s.map_of(
         s.table(
             {
@@ -108,6 +109,7 @@ class Settings(NamedTuple):
     max_entries: int = 10_000
     sign: bool = False
     retention_days: int = 0
+    ref: str = ""
     sources: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     evaluation_digest: str = ""
 
@@ -122,7 +124,7 @@ def decode(raw: bytes) -> Settings:
     registry = data["registry"]
     for key in ("id", "name"):
         s.checked(registry, {"id": s.name, "name": s.name}, required=(key,))
-    tables = (registry, *(data.get(table, {}) for table in ("lifecycle", "evaluation", "audit")))
+    tables = (registry, *(data.get(table, {}) for table in ("lifecycle", "evaluation", "audit", "trust")))
     values = {key: value for table in tables for key, value in table.items()}
     values["sources"] = data.get("sources", {})
     return Settings(**values, evaluation_digest=canonical_digest(data.get("evaluation", {})))

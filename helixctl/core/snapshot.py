@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.core.case import Case
 from helixctl.core.lifecycle import Status
@@ -15,6 +15,9 @@ from helixctl.core.record import Record, order_of
 from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.errors import Drift, HelixError, NotFound, NothingToRestore
+
+if TYPE_CHECKING:
+    from helixctl.core.approvals import Known
 
 
 class Snapshot(NamedTuple):
@@ -27,6 +30,7 @@ class Snapshot(NamedTuple):
         digests: SHA-256 of the bytes of each version's file.
         near: the folder, of a model that is not there yet, whose name differs only by case.
         heads: of the log; empty where the log was not looked at. damaged: why files of the model cannot be read.
+        approvals: what is known of those of a version, where something asked for them.
     """
 
     model: str
@@ -40,6 +44,7 @@ class Snapshot(NamedTuple):
     near: str | None = None
     heads: tuple[str, ...] = ()
     damaged: tuple[HelixError, ...] = ()
+    approvals: Mapping[str, Known] = MappingProxyType({})
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""
@@ -53,7 +58,7 @@ class Snapshot(NamedTuple):
 
     def case(self, subject: Record) -> Case:
         """Return what the checks may look at when they judge one version."""
-        return Case(subject, self.active, self.at, self.settings)
+        return Case(subject, self.active, self.at, self.settings, approvals=self.approvals.get(subject.version))
 
     @property
     def latest(self) -> str | None:

@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
+from helixctl.core.names import segment_path
 from helixctl.core.settings import Settings
 from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
 from helixctl.storage import disk, git, ledger, tree
@@ -273,7 +274,7 @@ def open_segment(root: str, book: ledger.Ledger, entry: audit.Entry, now: Settin
     ends = [(book.heads[one.last][0], path) for path, one in book.segments.items() if one.last in book.heads]
     _, last = max(ends, default=(0, None))
     if last is None or book.segments[last].lines >= now.max_entries or git.may_be_tracked(root, last):
-        return audit.segment_path(entry.at, random)
+        return segment_path(entry.at, random)
     if not now.sign or _actor(_finished(root, last)) == entry.actor.id:
         return last
-    return audit.segment_path(entry.at, random)
+    return segment_path(entry.at, random)

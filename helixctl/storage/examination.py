@@ -130,7 +130,7 @@ def examine(store: Store, against: Iterable[str] = ()) -> Examined:
     it = _Log(store)
     anchors = it.anchors(against)
     tombstones = tuple(it.notes(anchor.ARCHIVED, "tombstone").values())
-    trust = vouching.trusted(store, next((one.commit for one in anchors if one.commit), None))
+    trust = vouching.trusted(store, trusted_commit(store, anchors))
     known = None
     for one in anchors:
         known = it.compare(one, tombstones, trust) or known
@@ -159,6 +159,11 @@ def examine(store: Store, against: Iterable[str] = ()) -> Examined:
         signed,
     )
     return Examined(found, it.chain, tombstones, anchors, it.old_lines)
+
+
+def trusted_commit(store: Store, anchors: Iterable[Anchor]) -> str | None:
+    """Return the commit whose trusted keys and people count: the one compared with, else that of the settings."""
+    return next((one.commit for one in anchors if one.commit), None) or vouching.commit_of(store, store.settings())
 
 
 def _statement(it: _Log, signed: tuple[Voucher, ...]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.core.digest import Hashing, hashing
-from helixctl.core.facts import Fact, facts
+from helixctl.core.facts import Fact, facts, unreviewed
 from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
@@ -82,6 +82,10 @@ class Ledger:
         where, values = ("kind = ?", (kind,)) if key is None else ("kind = ? and key = ?", (kind, key))
         stored = {row[0] for row in self._rows(f"select value from fact where {where}", values)}
         return stored | {value for one, about, value in self.facts if one == kind and key in (None, about)}
+
+    def unreviewed(self, model: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the overrides, of one model or of all, that nobody but who used them has reviewed, oldest first."""
+        return unreviewed(self.noted("override", model), lambda entry: self.noted("review", entry))
 
     def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Logged]]:
         rows = self._rows(f"select path, seq, hash, after, state from logged where {where}", values)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import record
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
-from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound, Usage
+from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound, StorageRefused, Usage
 from helixctl.storage import lock, tree
 
 if TYPE_CHECKING:
@@ -55,6 +55,23 @@ class Store(NamedTuple):
     def read(self, path: str) -> bytes:
         """Return the bytes of a file of the registry, see `tree.read`."""
         return tree.read(self.root, path, self.overlay)
+
+    def signed(self, data: bytes, namespace: str, why: str) -> bytes:
+        """Return the signature of the bytes by the key of whoever acts.
+
+        Args:
+            why: a signature is wanted.
+
+        Raises:
+            StorageRefused: there is no key, or it does not sign.
+        """
+        from helixctl.storage import ssh
+
+        key = self.key()
+        if key is None:
+            hint = "set HELIX_SIGNING_KEY, or git's user.signingkey with gpg.format = ssh"
+            raise StorageRefused(f"{why}, and there is no key to sign with", hint=hint)
+        return ssh.sign(data, key, namespace)
 
     def settings(self) -> Settings:
         """Return helix.toml.

@@ -94,18 +94,9 @@ class Transaction(NamedTuple):
         return Logged(placed.id, placed.seq, receipt.hash, warnings)
 
     def _sign(self, data: bytes) -> bytes:
-        """Return the signature of the bytes by the key of whoever acts.
+        from helixctl.storage.ssh import AUDIT
 
-        Raises:
-            StorageRefused: there is no key, or it does not sign.
-        """
-        from helixctl.storage import ssh
-
-        key = self.store.key()
-        if key is None:
-            hint = "set HELIX_SIGNING_KEY, or git's user.signingkey with gpg.format = ssh"
-            raise StorageRefused("[audit] sign = true, and there is no key to sign with", hint=hint)
-        return ssh.sign(data, key)
+        return self.store.signed(data, AUDIT, "[audit] sign = true")
 
 
 @contextmanager

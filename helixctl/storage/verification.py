@@ -7,13 +7,15 @@ import os
 from collections.abc import Iterable, Iterator
 
 from helixctl.core import record
-from helixctl.core.guard import Guard
+from helixctl.core.guard import Guard, asked
 from helixctl.core.integrity import FOLDED, Finding, Fold, Verification, compare, holders
+from helixctl.core.needs import takes_approvals
+from helixctl.core.plan import Plan
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import HelixError
 from helixctl.storage import commit, git, log, tree
-from helixctl.storage.examination import Examined, examine
+from helixctl.storage.examination import Examined, examine, trusted_commit
 from helixctl.storage.registry import Store
 
 
@@ -48,11 +50,28 @@ def verify(store: Store, against: Iterable[str] = ()) -> Verification:
             drifted = {one.path: one.message for one in differing}
             for model, found in _by_model(records).items():
                 named = {v: drifted[path] for v, one in found.items() if (path := tree.path_of(one.ref)) in drifted}
-                findings += guard.standing(Snapshot(model, store.clock(), settings, policies, found, named))
+                now = Snapshot(model, store.clock(), settings, policies, found, named)
+                findings += guard.standing(_informed(store, examined, fold, guard, now))
     findings += holders((one.ref.model, one.version, str(one.status)) for one in records)
     return Verification(
         log_says.entries, log_says.segments, log_says.heads, tuple(findings), log_says.anchor, log_says.vouchers
     )
+
+
+def _informed(store: Store, examined: Examined, fold: Fold, guard: Guard, now: Snapshot) -> Snapshot:
+    """Return the snapshot with the approvals of the versions that moved, where a rule asks for them; without the index."""
+    for ref, (action, entry) in guard.moved.items():
+        subject = now.records.get(ref.version or "") if ref.model == now.model else None
+        if subject is None or not takes_approvals(Plan(action, subject), now.case(subject), now.policies, asked(entry)):
+            continue
+        from helixctl.core.statement import folder_of
+        from helixctl.storage import statements, vouching
+
+        folder = f"{folder_of(ref)}/"
+        files = {path: after for path, (after, _) in fold.files.items() if path.startswith(folder)}
+        trust = vouching.trusted(store, trusted_commit(store, examined.anchors))
+        now = statements.seen(store, now, Plan(action, subject), statements.Said(files, guard.noted), trust)
+    return now
 
 
 def _by_model(records: Iterable[Record]) -> dict[str, dict[str, Record]]:

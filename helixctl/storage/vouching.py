@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from helixctl.core import audit, notes, times
+from helixctl.core.approvals import APPROVERS
 from helixctl.core.integrity import Finding, Voucher
 from helixctl.core.notes import Note
-from helixctl.errors import NotFound
+from helixctl.core.settings import Settings
+from helixctl.errors import BadSettings, NotFound
 from helixctl.storage import git
 from helixctl.storage.registry import Store
 
@@ -18,19 +20,50 @@ SIGNERS, REVOKED = "trust/allowed_signers", "trust/revoked_keys"
 
 
 class Trusted(NamedTuple):
-    """The signers that are trusted and the keys that are revoked; from a commit's tree where one was named."""
+    """The signers that are trusted, the keys that are revoked, and the approvers; from a commit's tree where one was named."""
 
     signers: bytes
     revoked: bytes | None
+    approvers: bytes | None = None
 
 
 def trusted(store: Store, commit: str | None) -> Trusted:
     """Return whom the registry trusts, or whom it trusted in a commit: a branch may not add its own signers."""
+    paths = SIGNERS, REVOKED, APPROVERS
     if commit is not None:
-        blobs = git.listed(store.root, commit, SIGNERS, REVOKED)
+        blobs = git.listed(store.root, commit, *paths)
         found = {path: next(git.contents(store.root, [blob.id])) for path, blob in blobs.items()}
-        return Trusted(found.get(SIGNERS, b""), found.get(REVOKED))
-    return Trusted(_read(store, SIGNERS) or b"", _read(store, REVOKED))
+        signers, *rest = (found.get(path) for path in paths)
+    else:
+        signers, *rest = (_read(store, path) for path in paths)
+    return Trusted(signers or b"", *rest)
+
+
+def commit_of(store: Store, settings: Settings) -> str | None:
+    """Return the commit that trust is read from, where the settings name one.
+
+    Raises:
+        NotFound: git knows no such commit here.
+    """
+    return git.commit_of(store.root, settings.ref) if settings.ref else None
+
+
+def refuse_patterns(signers: bytes) -> None:
+    """Refuse allowed signers of whom a line is of nobody in particular.
+
+    Raises:
+        BadSettings: one is, with its line.
+    """
+    for number, line in enumerate(signers.splitlines(), 1):
+        names = line.lstrip().partition(b" ")[0]
+        if not names.startswith(b"#") and set(names) & set(b"*?!"):
+            hint = "name each principal by itself"
+            raise BadSettings("a pattern vouches for nobody in particular", path=SIGNERS, line=number, hint=hint)
+
+
+def signature_of(store: Store, path: str) -> bytes | None:
+    """Return the signature beside a file, or None."""
+    return _read(store, f"{path}.sig")
 
 
 def _read(store: Store, path: str) -> bytes | None:
@@ -76,7 +109,7 @@ def vouchers(
     found: list[Voucher | Finding] = []
     sealed: dict[str, int] = {}
     for path, note in checkpoints.items():
-        by = signer(trust, path, note, _read(store, path + ".sig"))
+        by = signer(trust, path, note, signature_of(store, path))
         found += [by] if by else []
         if isinstance(by, Voucher):
             sealed |= {one.path: max(one.size, sealed.get(one.path, 0)) for one in note.segments}
@@ -97,7 +130,7 @@ def _is_decided(by: Voucher | Finding) -> bool:
 
 
 def _segment(store: Store, trust: Trusted, path: str) -> Voucher | Finding | None:
-    signature = _read(store, path + ".sig")
+    signature = signature_of(store, path)
     if signature is None or os.path.islink(os.path.join(store.root, path)):
         return None
     with open(os.path.join(store.root, path), "rb") as handle:

@@ -186,7 +186,11 @@ def test_used_overrides_are_an_effect_and_raise_the_severity(place: Place) -> No
 def test_an_override_sets_no_mandatory_rule_aside(place: Place) -> None:
     place.register("m@1.0.0")
     place.registry.block("m@1.0.0")
-    result = place.registry.activate("m@1.0.0", overrides=(*OVERRIDE, "blocked"), reason=BECAUSE)
+    before = place.files()
+    with pytest.raises(Usage, match="rule 'blocked' is mandatory: it cannot be overridden"):
+        place.registry.activate("m@1.0.0", overrides=(*OVERRIDE, "blocked"), reason=BECAUSE)
+    assert place.files() == before
+    result = place.registry.activate("m@1.0.0", overrides=OVERRIDE, reason=BECAUSE)
     assert not result.allowed
     assert result.decision is not None
     assert [finding.rule for finding in result.decision.findings if finding.blocks] == ["blocked"]

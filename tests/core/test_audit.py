@@ -24,7 +24,6 @@ from helixctl.core.audit import (
     entry_id,
     parse,
     scan,
-    segment_path,
 )
 from helixctl.errors import Usage
 
@@ -269,11 +268,6 @@ def test_ids_order_as_their_times_do_to_the_millisecond() -> None:
     ids = [entry_id(at, b"\xff" * 10 if n % 2 else bytes(10)) for n, at in enumerate(times)]
     assert ids == sorted(ids)
     assert len(set(ids)) == len(ids)
-
-
-def test_a_segment_is_named_for_its_month_its_time_and_chance() -> None:
-    path = segment_path(AT, b"\x3f\xa9\xc1\xd2\xe4\xb5")
-    assert path == "audit/2026/11/20261122T101500123Z-3fa9c1d2e4b5.jsonl"
 
 
 # filters

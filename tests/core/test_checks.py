@@ -45,6 +45,7 @@ def test_there_is_a_table_here_for_every_check() -> None:
         "expr",
         "bump",
         "regression",
+        "approvals",
         "not_deprecated",
         "not_blocked",
         "not_in_service",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
@@ -7,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
 
-from helixctl.core.names import Ref, one_of, ordered, parse_exact, parse_model, parse_ref, parse_version, same_version
+from helixctl.core.names import (
+    Ref,
+    one_of,
+    ordered,
+    parse_exact,
+    parse_model,
+    parse_ref,
+    parse_version,
+    same_version,
+    segment_path,
+)
 from helixctl.errors import Usage
 
 GOOD_MODELS = [
@@ -253,3 +264,8 @@ VERSIONS = st.tuples(NUMBERS, st.none() | PARTS).map(lambda found: found[0] + (f
 def test_the_order_is_that_of_semver(one: str, other: str) -> None:
     expected = Version.parse(one).compare(Version.parse(other))
     assert (ordered(one) > ordered(other)) - (ordered(one) < ordered(other)) == expected
+
+
+def test_a_segment_is_named_for_its_month_its_time_and_chance() -> None:
+    path = segment_path(datetime(2026, 11, 22, 10, 15, 0, 123456, tzinfo=UTC), b"\x3f\xa9\xc1\xd2\xe4\xb5")
+    assert path == "audit/2026/11/20261122T101500123Z-3fa9c1d2e4b5.jsonl"

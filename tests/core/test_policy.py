@@ -5,9 +5,11 @@ from hashlib import sha256
 
 import pytest
 
+from helixctl.core.approvals import Known
 from helixctl.core.case import Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import Action, Status
+from helixctl.core.people import People
 from helixctl.core.policy import BUILT_IN, Decision, Finding, Match, Policy, decide
 from helixctl.core.policy_file import DEFAULT, decode
 from helixctl.core.record import Record
@@ -136,14 +138,12 @@ def test_an_advisory_rule_that_passes_is_a_match_enough() -> None:
 
 @pytest.mark.parametrize("action", Action)
 def test_a_blocked_version_is_denied_testing_canary_and_activation_and_no_override_helps(action: Action) -> None:
-    decision = judged(
-        made(blocked=BLOCK),
-        policy(rule("any", "advisory")),
-        action=action,
-        overrides=("blocked",) if action in ("testing", "canary", "activate") else (),
-    )
+    decision = judged(made(blocked=BLOCK), policy(rule("any", "advisory")), action=action)
     assert decision.allowed is (action not in ("testing", "canary", "activate"))
     assert outcomes(decision).get("blocked") == (None if decision.allowed else "fail")
+    if not decision.allowed:
+        with pytest.raises(Usage, match="'blocked' is mandatory"):
+            judged(made(blocked=BLOCK), action=action, overrides=("blocked",))
 
 
 @pytest.mark.parametrize("status", Status)
@@ -179,11 +179,62 @@ def test_an_override_of_a_rule_that_passes_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("enforcement", "outcome"), [("mandatory", "fail"), ("advisory", "fail"), ("overridable", "overridden")]
+    ("enforcement", "outcome"), [("mandatory", None), ("advisory", "fail"), ("overridable", "overridden")]
 )
-def test_only_an_overridable_rule_is_overridden(enforcement: str, outcome: str) -> None:
-    decision = judged(made(status="deprecated"), policy(rule("r", enforcement)), overrides=("r",))
-    assert outcomes(decision)["r"] == outcome
+def test_only_an_overridable_rule_is_overridden(enforcement: str, outcome: str | None) -> None:
+    one, deprecated = policy(rule("r", enforcement)), made(status="deprecated")
+    if outcome is None:
+        with pytest.raises(Usage, match="rule 'r' is mandatory: it cannot be overridden"):
+            judged(deprecated, one, overrides=("r",))
+    else:
+        assert outcomes(judged(deprecated, one, overrides=("r",)))["r"] == outcome
+
+
+TICKET = 'override = { ticket = "OPS-[0-9]*" }\n'
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_taken"),
+    [
+        ("OPS-12: the provider is down", True),
+        ("the provider is down (OPS-7).", True),
+        ("the provider is down, OPS-", False),
+        ("the provider is down, XOPS-7", False),
+        ("the provider is down, ops-7", False),
+    ],
+)
+def test_a_reason_names_a_ticket_where_the_rule_wants_one(reason: str, is_taken: bool) -> None:
+    for one in (policy(rule("r", more=TICKET)), decode((HEAD + TICKET + "[[rule]]\n" + rule("r")).encode())):
+        if is_taken:
+            decided = judged(made(status="deprecated"), one, overrides=("r",), reason=reason)
+            assert outcomes(decided)["r"] == "overridden"
+        else:
+            with pytest.raises(Usage, match="names no ticket") as refused:
+                judged(made(status="deprecated"), one, overrides=("r",), reason=reason)
+            assert "OPS-[0-9]*" in (refused.value.hint or "")
+
+
+def test_a_pattern_of_many_stars_takes_no_time() -> None:
+    one = policy(rule("r", more=f'override = {{ ticket = "{"*a" * 30}b" }}\n'))
+    with pytest.raises(Usage, match="names no ticket"):
+        judged(made(status="deprecated"), one, overrides=("r",), reason="a" * 2000)
+
+
+def test_only_somebody_of_a_group_overrides_where_the_rule_says_so() -> None:
+    one = policy(rule("r", more='override = { groups = ["oncall"] }\n'))
+    for people, outcome in (
+        (None, "fail"),
+        (People(), "fail"),
+        (People({"alice@example.com": "alice"}, {"oncall": frozenset({"bob"})}), "fail"),
+        (People({"alice@example.com": "alice"}, {"oncall": frozenset({"alice"})}), "overridden"),
+    ):
+        known = Known(people) if people else None
+        case = Case(made(status="deprecated"), None, AT, Settings("r", "r"), approvals=known)
+        request = wish(Move(ref(), Status.ACTIVE), overrides=("r",), reason=REASON)
+        decision = decide(Action.ACTIVATE, case, (one,), request)
+        (finding,) = [found for found in decision.findings if found.rule == "r"]
+        assert finding.outcome == outcome
+        assert ("alice@example.com is in none of the groups that may: oncall" in finding.message) is (outcome == "fail")
 
 
 @pytest.mark.parametrize("check", ['through = ["testing"]', "evaluation = {}", DEFAULT.decode().split("\n")[21]])
@@ -274,7 +325,7 @@ def test_policies_of_one_name_are_both_listed_by_digest() -> None:
 
 def test_a_decision_as_data_has_the_fields_of_the_contract() -> None:
     data = judged(made(extra=PRICES), decode(DEFAULT), overrides=("tested-first", "evaluation")).as_data()
-    assert list(data) == ["allowed", "policies", "findings", "overrides"]
+    assert list(data) == ["allowed", "policies", "findings", "overrides", "approvals"]
     assert {tuple(one) for one in data["policies"]} == {("name", "digest")}
     assert {tuple(one) for one in data["findings"]} == {("rule", "enforcement", "outcome", "message", "fix")}
     assert data["overrides"] == ["tested-first", "evaluation"]

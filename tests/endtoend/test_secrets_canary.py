@@ -64,6 +64,12 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "adopt": (["adopt", "m@2.0.0", "--reason", "none"], ["adopt", "m@9.0.0"]),
     "sweep": (["sweep"], ["sweep", "--as-of", "never"]),
     "check": (["check", "m", "--for", "rollback"], ["check", "m@2.0.0"]),
+    "approve": (["approve", "m@2.0.0", "--for", "canary"], ["approve", "m@2.0.0", "--expires", "never"]),
+    "reject": (["reject", "m@2.0.0"], ["reject", "m@9.0.0"]),
+    "withdraw": (["withdraw", "other@1.0.0"], ["withdraw", "m@2.0.0"]),
+    "approvals": (["approvals", "m@2.0.0"], ["approvals", "nothing@1.0.0"]),
+    "override list": (["override", "list"], ["override", "list", "--fields", "nothing"]),
+    "override review": (["override", "review", "019"], ["override", "review", "nothing"]),
     "record": (["record", "m@2.0.0"], ["record", "m@9.0.0"]),
     "evaluate": (["evaluate", "m@2.0.0", "--from", "-"], ["evaluate", "m@2.0.0", "--from", "nowhere.jsonl"]),
     "compare": (
@@ -119,6 +125,7 @@ def planted(full: Place) -> Place:
     with (full.root / "helix.toml").open("a") as file:
         file.write(SETTINGS)
     (full.root.parent / "inferences.jsonl").write_bytes(INFERENCES)
+    assert full.registry.approvals.reject("other@1.0.0").changed
     return full
 
 

@@ -33,6 +33,7 @@ Margin = Annotated[
 Look = Annotated[
     str | None, typer.Option("--look", metavar="I/K", help="Which of K planned looks this is: each spends alpha/K.")
 ]
+Sign = Annotated[bool, typer.Option("--sign", help="Sign it, by HELIX_SIGNING_KEY or git's key.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From this RFC 3339 time, date, or 7d ago on.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.times import short
@@ -234,28 +235,6 @@ def _verification(value: Any) -> dict[str, Any]:
     return {"kind": "verification", **as_data(value)}
 
 
-def _reported(value: Any) -> dict[str, Any]:
-    from helixctl.core.frameworks import NO_CLAIM
-    from helixctl.core.integrity import as_data
-
-    told, integrity, framework = value.report._asdict(), as_data(value.integrity), value.framework
-    asked = [one._asdict() for one in framework.records] if framework else []
-    return {
-        "kind": "report",
-        **{key: [one._asdict() for one in rows] if isinstance(rows, tuple) else rows for key, rows in told.items()},
-        "figures": {name: one._asdict() for name, one in told["figures"].items()},
-        "costs": [one._asdict() for one in value.costs],
-        "integrity": {
-            **integrity,
-            "findings": len(integrity["findings"]),
-            "begins": value.begins,
-            "is_whole": value.is_whole,
-            "unread": value.unread,
-        },
-        "framework": {**framework._asdict(), "claim": NO_CLAIM, "records": asked} if framework else None,
-    }
-
-
 def _standing(name: str, value: Any) -> Any:
     from helixctl.cli.render import standing
 
@@ -265,7 +244,12 @@ def _standing(name: str, value: Any) -> Any:
 def payload(value: Any) -> dict[str, Any]:
     """Return the JSON object of a result."""
     name = type(value).__name__
-    return {"schema_version": SCHEMA_VERSION, **plain(_PAYLOADS[name](value))}
+    made = getattr(import_module(f"{__package__}.{_ELSEWHERE[name]}"), name.lower()) if name in _ELSEWHERE else None
+    return {"schema_version": SCHEMA_VERSION, **plain((made or _PAYLOADS[name])(value))}
+
+
+_ELSEWHERE = {"Statements": "approving", "Overrides": "approving", "Reported": "report"}
+"""The module of this folder that makes the object of a result."""
 
 
 def _about_policies(value: Any) -> dict[str, Any]:
@@ -302,7 +286,6 @@ _PAYLOADS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Scheduling": lambda value: _standing("scheduling", value),
     "Created": _created,
     "Verification": _verification,
-    "Reported": _reported,
     "Archival": lambda value: {"kind": "archival", "due": list(value.segments), "retention_days": value.days},
 }
 """Every result by the name of its type, so that rendering one imports no other."""
@@ -335,6 +318,7 @@ _CODES: dict[str, Callable[[Any], int]] = {
     "Linted": lambda value: 0 if value.is_sound else 2,
     "Rehearsals": lambda value: 0 if value.is_sound else 3,
     "Agenda": lambda value: 0 if value.is_sound else 6,
+    "Statements": lambda value: 0 if value.is_sound else 6,
     "Created": lambda value: max((_decided(one.decision) for one in value.results if one.decision), default=0),
     "Swept": lambda value: 3 if not value.allowed else 6 if value.broken else 10 if value.is_pending else 0,
     "Difference": lambda value: 10 if value.is_asked and value.deltas else 0,

@@ -20,6 +20,8 @@ ROWS |= {
     "schedule": ("scheduled", "activation"),
     "recheck": ("evaluations", "rechecked"),
     "diff": ("changes", "change"),
+    "approvals": ("approvals", "approval"),
+    "overrides": ("overrides", "override"),
 }
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
 _PROSE = ("result", "check", "explanation", "lint", "policy-tests")

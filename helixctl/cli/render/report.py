@@ -27,6 +27,29 @@ class Section(NamedTuple):
     is_wide: bool = False
 
 
+def reported(value: Any) -> dict[str, Any]:
+    """Return the JSON object of a report."""
+    from helixctl.core.frameworks import NO_CLAIM
+    from helixctl.core.integrity import as_data
+
+    told, integrity, framework = value.report._asdict(), as_data(value.integrity), value.framework
+    asked = [one._asdict() for one in framework.records] if framework else []
+    return {
+        "kind": "report",
+        **{key: [one._asdict() for one in rows] if isinstance(rows, tuple) else rows for key, rows in told.items()},
+        "figures": {name: one._asdict() for name, one in told["figures"].items()},
+        "costs": [one._asdict() for one in value.costs],
+        "integrity": {
+            **integrity,
+            "findings": len(integrity["findings"]),
+            "begins": value.begins,
+            "is_whole": value.is_whole,
+            "unread": value.unread,
+        },
+        "framework": {**framework._asdict(), "claim": NO_CLAIM, "records": asked} if framework else None,
+    }
+
+
 def title(payload: Payload) -> str:
     """Return the report's heading."""
     about = f" of {payload['model']}" if payload["model"] else ""

@@ -21,6 +21,10 @@ def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN)
         from helixctl.cli.render import standing
 
         return standing.rendered(payload, verbose, screen)
+    if payload["kind"] in ("approvals", "overrides"):
+        from helixctl.cli.render import approving
+
+        return approving.rendered(payload, on=screen.on)
     return _TEXTS[payload["kind"]](payload, verbose, screen.on)
 
 
