@@ -32,8 +32,9 @@ def _ci(environment: Mapping[str, str]) -> Actor | None:
         ("BUILDKITE", ("BUILDKITE_BUILD_CREATOR_EMAIL",), "buildkite"),
     ):
         if environment.get(marker):
-            name = next((environment[name] for name in names if environment.get(name)), "unknown")
-            return Actor(_clean(name), "ci", via)
+            found = [environment[name] for name in names if environment.get(name)] or ["unknown"]
+            ran = "" if found[-1] == found[0] else f", a run of {_clean(found[-1])}"
+            return Actor(_clean(found[0]), "ci", via + ran)
     return Actor("unknown", "ci", "ci") if environment.get("CI") == "true" else None
 
 

@@ -26,8 +26,9 @@ def author(tmp_path: Path) -> str:
     [
         ("me", {"HELIX_ACTOR": "env", **GITHUB}, Actor("me", "user", "flag")),
         (None, {"HELIX_ACTOR": "env", **GITHUB}, Actor("env", "user", "environment")),
-        (None, {"HELIX_ACTOR": "", **GITHUB}, Actor("octo", "ci", "github")),
-        (None, GITHUB, Actor("octo", "ci", "github")),
+        (None, {"HELIX_ACTOR": "", **GITHUB}, Actor("octo", "ci", "github, a run of cat")),
+        (None, GITHUB, Actor("octo", "ci", "github, a run of cat")),
+        (None, {**GITHUB, "GITHUB_ACTOR": "octo"}, Actor("octo", "ci", "github")),
         (None, {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "cat"}, Actor("cat", "ci", "github")),
         (None, {"GITHUB_ACTIONS": "true"}, Actor("unknown", "ci", "github")),
         (None, {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "fox"}, Actor("fox", "ci", "gitlab")),
