@@ -15,6 +15,7 @@ sys.argv = ["helixctl", *sys.argv[1:]]
 code = main()
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
+APPROVING = {"helixctl.core.approvals", "helixctl.core.people", "helixctl.storage.statements"}
 HEAVY = {"rich", "pydantic", "sqlite3", "semver", "tomli_w", "asyncio", "importlib.metadata"}
 
 
@@ -77,6 +78,18 @@ def test_check_imports_neither_rich_nor_pydantic(place: Place) -> None:
     found = imported(place, "check", "m@1.0.0", "--for", "block")
     assert found & {"rich", "pydantic", "tomli_w", "asyncio"} == set()
     assert "helixctl.storage.transaction" not in found
+    assert found & APPROVING == set()
+
+
+def test_only_a_rule_about_approvals_brings_in_what_counts_them(place: Place) -> None:
+    place.serve("m@1.0.0")
+    assert imported(place, "deactivate", "m@1.0.0") & APPROVING == set()
+    rule = 'schema = 1\nname = "p"\n[[rule]]\nid = "a"\nenforcement = "advisory"\nactions = ["block"]\n'
+    (place.root / "policies/default.toml").write_text(f"{rule}approvals = {{ required = 1 }}\n")
+    assert imported(place, "check", "m@1.0.0", "--for", "unblock") & APPROVING == set()
+    found = imported(place, "check", "m@1.0.0", "--for", "block")
+    assert found >= APPROVING
+    assert "helixctl.storage.ssh" not in found
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from helixctl.cli import app
+from helixctl.core import people, policy, settings
 from tests.conftest import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,3 +143,12 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_no_page_names_a_path_of_a_machine() -> None:
     for page in (*PAGES, ROOT / "CHANGELOG.md", ROOT / ".ci" / "run"):
         assert not re.search(r"(?<![\w.-])/(home|root|work)/", page.read_text()), page.name
+
+
+def test_the_rule_and_the_people_of_the_page_on_approvals_load() -> None:
+    rule, who, trust = blocks((ROOT / "docs" / "approvals.md").read_text(), "toml")
+    (found,) = policy.decode(f'schema = 1\nname = "p"\n{rule}'.encode()).rules
+    known = people.decode(who.encode())
+    assert {*found.parameters["groups"], *found.override["groups"]} == known.groups.keys()
+    assert known.are_same("ADA-gh", "ada@example.com")
+    assert settings.decode(f'schema = 1\nregistry = {{ id = "r", name = "r" }}\n{trust}'.encode()).ref == "origin/main"
