@@ -85,10 +85,9 @@ class Registry(NamedTuple):
         Raises:
             StorageRefused: the folder cannot be written.
         """
-        root = os.path.abspath(os.fspath(path))
         from helixctl.storage.transaction import create
 
-        who = teller(actor)
+        root, who = os.path.abspath(os.fspath(path)), teller(actor)
         created = create(root, name or os.path.basename(root) or "registry", who(), clock(), random)
         return cls(registry.Store(root, random, clock), who), created
 
@@ -351,8 +350,7 @@ class Registry(NamedTuple):
         from helixctl.core.audit import SEVERITIES, Filter
 
         wanted = wanted or Filter()
-        if wanted.severity is not None:
-            one_of("severity", wanted.severity, SEVERITIES)
+        one_of("severity", wanted.severity or SEVERITIES[0], SEVERITIES)
         return self.store.entries(wanted.checked(self.store.clock()) if wanted.at else wanted)
 
     @property
