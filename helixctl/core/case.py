@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import times
 from helixctl.core.record import Record
 from helixctl.core.schema import Kind
-from helixctl.core.times import CLOCK_TOLERANCE
 
 if TYPE_CHECKING:
     from helixctl.core.approvals import Known

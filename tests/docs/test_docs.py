@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from helixctl.cli import app
-from helixctl.core import people, policy, settings
+from helixctl.core import people, policy_file, settings
 from tests.conftest import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +147,7 @@ def test_no_page_names_a_path_of_a_machine() -> None:
 
 def test_the_rule_and_the_people_of_the_page_on_approvals_load() -> None:
     rule, who, trust = blocks((ROOT / "docs" / "approvals.md").read_text(), "toml")
-    (found,) = policy.decode(f'schema = 1\nname = "p"\n{rule}'.encode()).rules
+    (found,) = policy_file.decode(f'schema = 1\nname = "p"\n{rule}'.encode()).rules
     known = people.decode(who.encode())
     assert {*found.parameters["groups"], *found.override["groups"]} == known.groups.keys()
     assert known.are_same("ADA-gh", "ada@example.com")
