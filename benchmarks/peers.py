@@ -143,14 +143,14 @@ def main() -> int:
     os.environ |= {"HELIX_ACTOR": "bench", "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else made).absolute()
-        tools = (helixctl(), gto(environment(folder, "gto")), mlflow(environment(folder, "mlflow")))
+        tools = (helixctl(), mlflow(environment(folder, "mlflow")), gto(environment(folder, "gto")))
         start = statistics.median(cpu([sys.executable, "-c", "pass"]) for _ in range(4 * runs + 1))
-        tables = {(tool.name, count): measured(tool, count, runs) for tool in tools for count in SIZES}
-    print("| x `python -c pass` | " + " | ".join(f"{tool.name}, {count}" for tool in tools for count in SIZES) + " |")
-    print("|---" * (1 + len(tables)) + "|")
-    for name in WORK:
-        cells = (f"{found[name] / start:.1f}" if name in found else "none" for found in tables.values())
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        print("| versions, x `python -c pass` | " + " | ".join(WORK) + " |\n" + "|---" * (1 + len(WORK)) + "|")
+        for count in SIZES:
+            for tool in tools:
+                found = measured(tool, count, runs)
+                cells = (f"{found[name] / start:.1f}" if name in found else "none" for name in WORK)
+                print(f"| {tool.name}, {count} | " + " | ".join(cells) + " |", flush=True)
     return 0
 
 
