@@ -24,6 +24,8 @@ STATING = ("reason", "actor", "expect", "dry_run")
 """The options of what people state about a version."""
 READING = ("format", "map", "since", "until", "where", "engine", "connect", "table")
 """The options that say how inferences are read."""
+LISTS = ("text", "json", "ndjson", "csv", "plain")
+"""The formats of what has rows; plain is a line each, its fields between tabs."""
 CI = ("github", "junit", "sarif", "gitlab", "markdown")
 """The formats of `render.ci`, which systems that run checks read."""
 
@@ -63,9 +65,7 @@ COMMANDS: dict[str, Entry] = {
     "approve": Entry("approve", "gate", "Approve an action on a version, once.", STATING),
     "reject": Entry("reject", "gate", "Veto a version until that is withdrawn.", STATING),
     "withdraw": Entry("withdraw", "gate", "Take back an approval or a rejection.", STATING),
-    "approvals": Entry(
-        "approvals", "gate", "List approvals, and whether they count.", formats=("text", "json", "ndjson", "csv")
-    ),
+    "approvals": Entry("approvals", "gate", "List approvals, and whether they count.", formats=LISTS),
     "override": Entry("override", "gate", "List and review overrides."),
     "record": Entry("record", "evaluate", "Record inferences of a version.", ("reason", "actor", "dry_run")),
     "evaluate": Entry(
@@ -82,15 +82,11 @@ COMMANDS: dict[str, Entry] = {
         READING,
         ("text", "json", "csv", *CI),
     ),
-    "list": Entry("list", "inspect", "List versions.", formats=("text", "json", "ndjson", "csv")),
+    "list": Entry("list", "inspect", "List versions.", formats=LISTS),
     "show": Entry("show", "inspect", "Show one version."),
     "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
-    "diff": Entry(
-        "diff", "inspect", "Show how one version differs from another.", formats=("text", "json", "ndjson", "csv")
-    ),
-    "history": Entry(
-        "history", "inspect", "Tell what happened to a model or a version.", formats=("text", "json", "ndjson", "csv")
-    ),
+    "diff": Entry("diff", "inspect", "Show how one version differs from another.", formats=LISTS),
+    "history": Entry("history", "inspect", "Tell what happened to a model or a version.", formats=LISTS),
     "audit": Entry("audit", "audit", "Read, export and verify the audit log."),
     "verify": Entry(
         "verify", "whole registry", "Check the log, and every file against it.", formats=("text", "json", *CI)
@@ -103,7 +99,7 @@ COMMANDS: dict[str, Entry] = {
     ),
 }
 AUDIT: dict[str, Entry] = {
-    "log": Entry("audit_log", "audit", "Read the log, newest first.", formats=("text", "json", "ndjson", "csv")),
+    "log": Entry("audit_log", "audit", "Read the log, newest first.", formats=LISTS),
     "export": Entry(
         "audit_export",
         "audit",
@@ -129,13 +125,11 @@ POLICY: dict[str, Entry] = {
     "test": Entry("policy_test", "gate", "Try policies on cases.", formats=("text", "json", *CI)),
 }
 SCHEDULE: dict[str, Entry] = {
-    "list": Entry(
-        "schedule_list", "lifecycle", "List what waits, the next one first.", formats=("text", "json", "ndjson", "csv")
-    ),
+    "list": Entry("schedule_list", "lifecycle", "List what waits, the next one first.", formats=LISTS),
     "cancel": Entry("schedule_cancel", "lifecycle", "Take one off the schedule.", ("reason", "actor", "dry_run")),
 }
 OVERRIDE: dict[str, Entry] = {
-    "list": Entry("override_list", "gate", "List overrides to be reviewed.", formats=("text", "json", "ndjson", "csv")),
+    "list": Entry("override_list", "gate", "List overrides to be reviewed.", formats=LISTS),
     "review": Entry("override_review", "gate", "Review an override.", ("reason", "actor", "dry_run")),
 }
 GROUPS = {"audit": AUDIT, "policy": POLICY, "schedule": SCHEDULE, "override": OVERRIDE}

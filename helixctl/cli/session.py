@@ -299,16 +299,18 @@ class Session(NamedTuple):
     def screen(self) -> Screen:
         """Return what standard output is: COLUMNS, or else a terminal itself, tells how wide."""
         from helixctl.cli.render.paint import Screen
+        from helixctl.storage.registry import utc_now
 
         out, stated = self.world.stdout, self.world.environment.get("COLUMNS", "")
         width = int(stated) if stated.isdecimal() and len(stated) < 5 else 0
         with suppress(OSError, ValueError):
             width = width or (os.get_terminal_size(out.fileno()).columns if out.isatty() else 0)
+        found = Screen(self.painted(), width or None, now=(self.world.clock or utc_now)())
         try:
             "█├●".encode(out.encoding or "ascii")
         except UnicodeEncodeError:
-            return Screen(self.painted(), width or None, blocks=False)
-        return Screen(self.painted(), width or None)
+            return found._replace(blocks=False)
+        return found
 
     def confirm_retirement(self, record: Record, *, yes: bool, confirm: str | None) -> None:
         """Ask before a version ends for good; by its name where it serves.

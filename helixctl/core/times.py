@@ -87,3 +87,15 @@ def days(span: timedelta) -> str:
     if abs(span) < timedelta(days=2):
         return f"{span / timedelta(hours=1):.0f} hours"
     return f"{span // timedelta(days=1)} days"
+
+
+_SPANS = (("year", 365 * 86_400), ("month", 30 * 86_400), ("day", 86_400), ("hour", 3600), ("minute", 60))
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """Return how far an instant is from now, in words, in the largest unit of which there are two."""
+    seconds = (at - now).total_seconds()
+    for unit, length in _SPANS:
+        if (many := round(abs(seconds) / length)) >= 2:
+            return f"in {many} {unit}s" if seconds > 0 else f"{many} {unit}s ago"
+    return "now" if abs(seconds) < 2 else f"in {seconds:.0f} seconds" if seconds > 0 else f"{-seconds:.0f} seconds ago"

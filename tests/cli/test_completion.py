@@ -32,7 +32,7 @@ WORDS = {
     "helixctl audit ": ["archive", "checkpoint", "export", "log", "report", "restore-archive", "verify"],
     "helixctl audit e": ["export"],
     "helixctl show --out": ["--output"],
-    "helixctl list -o ": ["csv", "json", "ndjson", "text"],
+    "helixctl list -o ": ["csv", "json", "ndjson", "plain", "text"],
     "helixctl audit export -o j": ["json"],
     "helixctl check m@1.0.0 --for act": ["activate"],
     "helixctl promote m@1.0.0 --to ": ["active", "canary", "testing"],

@@ -155,7 +155,10 @@ def test_text_without_colours_is_text_with_colours_but_for_the_colours(place: Pl
         else ["--dry-run"]
     )
     dry += ["--as-of", "2026-03-02"] if words == "sweep" else []
-    painted, plain = (cli(*words.split(), *dry, "--color", when).out for when in ("always", "never"))
+    painted, plain = (
+        re.sub(r"\(now\)|\((in )?\d+ seconds( ago)?\)", "", cli(*words.split(), *dry, "--color", when).out)
+        for when in ("always", "never")
+    )
     assert plain
     assert "\x1b" not in plain
     assert re.sub(r"\x1b\[\d+m", "", painted) == plain
@@ -189,3 +192,27 @@ def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
     assert csv_text(rows) == 'a,b.c,b.d\r\n1,x,\r\n,,"[1, 2]"\r\n'
     assert csv_line(['a"b', "c,d", "e\nf", ""]) == '"a""b","c,d","e\nf",\r\n'
     assert flattened({"a": {"b": {"c": 1}}, "d": []}) == {"a.b.c": 1, "d": []}
+
+
+def test_a_table_wider_than_the_screen_is_told_row_by_row_and_no_value_is_cut() -> None:
+    table = columns(["NAME", "KIND", ""], [[("a" * 30, None), ("b" * 40, "red"), ("", None)]], on=False, width_limit=40)
+    assert table == f"{'a' * 30}\n  KIND  {'b' * 40}\n"
+
+
+def test_plain_output_is_a_line_a_row_its_fields_between_tabs(place: Place, cli: Cli) -> None:
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0")
+    assert cli("list", "-o", "plain").out == "m\t1.0.0\tactive\tin-house\t\t\nm\t2.0.0\tinactive\tin-house\t\t\n"
+    assert cli("list", "-o", "plain", "--fields", "version,cost.input_per_mtok").out == "1.0.0\t1.0\n2.0.0\t1.0\n"
+    rows = [line.split("\t") for line in cli("audit", "log", "-o", "plain").out.splitlines()]
+    assert [row[3] for row in rows][:2] == ["version.registered", "version.activated"]
+    assert {len(row) for row in rows} == {8}
+
+
+def test_times_are_told_relative_to_now_too_and_in_json_as_they_are(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0", extra="[availability]\nend_of_life = 2026-06-01\n")
+    place.clock.pass_by(days=3)
+    shown = cli("show", "m@1.0.0")
+    assert re.search(r"registered_at +2026-03-01T12:00:\d\dZ \(3 days ago\)", shown.out)
+    assert "2026-06-01 (in 3 months)" in cli("list").out
+    assert "ago" not in cli("show", "m@1.0.0", "-o", "json").out

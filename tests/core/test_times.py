@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from helixctl.core.times import days, instant, parse_duration, parse_instant, parse_moment, short, stamp
+from helixctl.core.times import days, instant, parse_duration, parse_instant, parse_moment, relative, short, stamp
 
 ZURICH = timezone(timedelta(hours=1))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -132,3 +132,27 @@ def test_a_moment_is_a_time_or_a_duration_back_from_now() -> None:
 )
 def test_a_span_reads_in_hours_below_two_days_and_in_whole_days_above(span: timedelta, words: str) -> None:
     assert days(span) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "now"),
+        (1.9, "now"),
+        (2, "in 2 seconds"),
+        (-2, "2 seconds ago"),
+        (89, "in 89 seconds"),
+        (90, "in 2 minutes"),
+        (-5399, "90 minutes ago"),
+        (-5400, "2 hours ago"),
+        (86_400, "in 24 hours"),
+        (1.5 * 86_400, "in 2 days"),
+        (44 * 86_400, "in 44 days"),
+        (45 * 86_400, "in 2 months"),
+        (-700 * 86_400, "2 years ago"),
+    ],
+)
+def test_how_far_a_time_is_from_now_is_told_in_the_largest_unit_of_which_there_are_two(
+    seconds: float, text: str
+) -> None:
+    assert relative(NOON + timedelta(seconds=seconds), NOON) == text

@@ -23,9 +23,6 @@ def run(
 ) -> None:
     """Put a version in service; the one that served is deprecated in the same transaction.
 
-    With --at it waits under schedule/: helixctl sweep makes it when its time has come, and asks policy then. What policy
-    would say now is shown, and stops nothing.
-
     \b
     Examples:
       helixctl activate my-model@2.0.0
@@ -33,6 +30,9 @@ def run(
       helixctl activate my-model@1.0.0 --override evaluation --override tested-first \\
         --reason "already serves, brought into the registry"
       helixctl activate my-model@2.0.0 --at 2026-12-01T06:00:00Z --not-after 2026-12-01T08:00:00Z
+
+    With --at it waits under schedule/: helixctl sweep makes it when its time has come, and asks policy then. What policy
+    would say now is shown, and stops nothing.
 
     Exit codes: 0 active, or scheduled; 2 no such time, 3 denied, 4 not found, 5 no such step, 6 drift, 7 inconclusive, 8 not durable.
     """

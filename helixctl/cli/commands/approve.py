@@ -22,12 +22,12 @@ def run(
 ) -> None:
     """Approve an action on a version as it is now, once.
 
-    It is void when a value of the version changes, the version is blocked, or it was used or has expired.
-
     \b
     Examples:
       helixctl approve my-model@2.0.0
       helixctl approve my-model@2.0.0 --for canary --expires 2d --sign
+
+    It is void when a value of the version changes, the version is blocked, or it was used or has expired.
 
     Exit codes: 0 approved, 2 it would not count, 4 not found, 5 changed, 6 drift, 8 not durable, or not signed.
     """

@@ -22,14 +22,14 @@ def run(
 ) -> None:
     """Make scheduled activations that are due; warn at 30 and 7 days before each end of life, once each; retire what is past it.
 
-    For cron and CI; running it again does nothing more. A time to come with --as-of retires versions ahead of their time:
-    it needs --dry-run, or a confirmation. Activations go by the clock, but for a dry run.
-
     \b
     Examples:
       helixctl sweep
       helixctl sweep --dry-run --as-of 2026-12-31
       helixctl sweep --dry-run --exit-code -q
+
+    For cron and CI; running it again does nothing more. A time to come with --as-of retires versions ahead of their time:
+    it needs --dry-run, or a confirmation. Activations go by the clock, but for a dry run.
 
     Exit codes: 0 done, 3 a retirement or activation was denied, 6 some files cannot be read, 8 not durable, 9 not confirmed,
     10 something is to be done (only with --exit-code).

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
-from helixctl.cli.render.paint import PLAIN, Screen, columns, wrapped
+from helixctl.cli.render.paint import PLAIN, Screen, columns, safe, wrapped
 from helixctl.core import record
 from helixctl.errors import Usage
 
@@ -24,6 +24,16 @@ ROWS |= {
     "overrides": ("overrides", "override"),
 }
 """The key that holds the rows, and the kind of a row, by kind: what `--fields`, ndjson and csv work on."""
+PLAIN_FIELDS = {
+    "list": ["model", "version", "status", "provider", "effective_end_of_life", "metrics.verdict"],
+    "entries": ["ts", "seq", "severity", "action", "outcome", "model", "version", "actor.id"],
+    "status": ["model", "active", "canary", "previous"],
+    "schedule": ["id", "ref", "at", "not_after", "actor"],
+    "diff": ["key", "from", "to"],
+    "approvals": ["id", "kind", "action", "by", "at", "counts"],
+    "overrides": ["entry", "ref", "by", "at", "rules"],
+}
+"""What plain output has of a row where `--fields` does not say."""
 _PROSE = ("result", "check", "explanation", "lint", "policy-tests")
 """Kinds whose text is wrapped on a terminal; tables are not."""
 _CI = ("verification", "check", "evaluation", "comparison", "recheck", "lint", "policy-tests")
@@ -50,7 +60,7 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
     Raises:
         Usage: `--fields` names a field that is not there, or the format has none.
     """
-    if output not in ("text", "json", "ndjson", "csv"):
+    if output not in ("text", "json", "ndjson", "csv", "plain"):
         return _page(payload, output, fields, look)
     wanted = [name.strip() for name in fields.split(",")] if fields else None
     if output == "csv" and payload["kind"] in TABLES:
@@ -67,8 +77,11 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
             return "".join(json.dumps({**head, **row}, separators=(",", ":")) + "\n" for row in rows)
         case "csv":
             return csv_text(rows, wanted)
+        case "plain":
+            names = wanted or PLAIN_FIELDS[payload["kind"]]
+            return "".join("\t".join(safe(cell(row.get(name, at(row, name)))) for name in names) + "\n" for row in rows)
     if wanted is not None:
-        return fields_text(rows, wanted, on=look.screen.on)
+        return fields_text(rows, wanted, look.screen)
     told = text.rendered(payload, verbose=look.verbose, screen=look.screen)
     return wrapped(told, look.screen.width) if look.screen.width and payload["kind"] in _PROSE else told
 
@@ -111,7 +124,7 @@ def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any])
     return {name: at(row, name) for name in wanted}
 
 
-def fields_text(rows: Iterable[Mapping[str, Any]], wanted: list[str], *, on: bool) -> str:
+def fields_text(rows: Iterable[Mapping[str, Any]], wanted: list[str], screen: Screen) -> str:
     """Return a table of chosen fields."""
     table: list[list[tuple[str, str | None]]] = [[(cell(row.get(name)), None) for name in wanted] for row in rows]
-    return columns([name.upper() for name in wanted], table, on=on)
+    return columns([name.upper() for name in wanted], table, on=screen.on, width_limit=screen.width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 _UNSAFE = re.compile(
@@ -40,11 +41,26 @@ OUTCOME = {
 
 
 class Screen(NamedTuple):
-    """What text is printed on: whether in colours, how wide, None where nobody knows, and whether it can show blocks."""
+    """What text is printed on, and when.
+
+    Args:
+        on: in colours. width: in cells, None where nobody knows. blocks: it can show signs beyond ASCII.
+        now: what times are told relative to; None tells them as they are only.
+    """
 
     on: bool = False
     width: int | None = None
     blocks: bool = True
+    now: datetime | None = None
+
+    def since(self, text: str) -> str:
+        """Return ` (2 hours ago)` for the text of a time or a date; nothing where it is none."""
+        from helixctl.core import times
+
+        try:
+            return f" ({times.relative(times.parse_instant(text), self.now)})" if self.now else ""
+        except ValueError:
+            return ""
 
 
 PLAIN = Screen()
@@ -90,17 +106,30 @@ def _wrapped(line: str, wide: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def columns(header: list[str], rows: list[list[tuple[str, str | None]]], *, on: bool) -> str:
+def columns(
+    header: list[str], rows: list[list[tuple[str, str | None]]], *, on: bool, width_limit: int | None = None
+) -> str:
     """Return a table whose columns are as wide as their widest value; no value is ever cut.
 
     Args:
         rows: cells, each a text (made safe here) and a colour or None.
+        width_limit: beyond it each row stands as a block, a line for each cell that is not empty.
     """
     header = [safe(text) for text in header]
     cells = [[(safe(text), colour) for text, colour in row] for row in rows]
     widths = [max(map(width, (head, *(row[at][0] for row in cells)))) for at, head in enumerate(header)]
+    if width_limit and sum(widths) + 2 * len(widths) - 2 > width_limit:
+        return "".join(_block(header, row, on=on) for row in cells)
     lines = [_line([(head, "bold") for head in header], widths, on=on)]
     return "".join([*lines, *(_line(row, widths, on=on) for row in cells)])
+
+
+def _block(header: list[str], row: list[tuple[str, str | None]], *, on: bool) -> str:
+    (first, _), *rest = row
+    widest = max(map(len, header))
+    told = [(head, text, colour) for head, (text, colour) in zip(header[1:], rest, strict=True) if text]
+    lines = [f"  {head:{widest}}  {paint(text, colour, on=on)}".rstrip() for head, text, colour in told]
+    return "\n".join([paint(first, "bold", on=on), *lines]) + "\n"
 
 
 def _line(row: list[tuple[str, str | None]], widths: list[int], *, on: bool) -> str:

@@ -25,7 +25,7 @@ def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN)
         from helixctl.cli.render import approving
 
         return approving.rendered(payload, on=screen.on)
-    return _TEXTS[payload["kind"]](payload, verbose, screen.on)
+    return _TEXTS[payload["kind"]](payload, verbose, screen)
 
 
 _DRAWN = ("evaluation", "comparison", "recheck")
@@ -35,24 +35,24 @@ def _status(status: str | None, on: bool) -> str:
     return paint(status or "new", STATUS.get(status or ""), on=on)
 
 
-def _result(payload: Payload, verbose: bool, on: bool) -> str:
+def _result(payload: Payload, verbose: bool, screen: Screen) -> str:
     decision, name = payload["decision"], _name(payload)
     if decision:
         from helixctl.cli.render.decision import decided, findings
     if decision and not decision["allowed"]:
-        return decided(name, payload["ref"], decision, on)
+        return decided(name, payload["ref"], decision, screen.on)
     mood = "would " if payload["dry_run"] else ""
     if not payload["changed"]:
         return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
     lines = [f"{mood}{name} {safe(payload['ref'] or '')}".rstrip() + "\n"]
     for change in payload["changes"]:
-        moved = "" if change["from"] == change["to"] else f"{_status(change['from'], on)} -> "
-        lines.append(f"  {safe(change['ref'])}: {moved}{_status(change['to'], on)}\n")
+        moved = "" if change["from"] == change["to"] else f"{_status(change['from'], screen.on)} -> "
+        lines.append(f"  {safe(change['ref'])}: {moved}{_status(change['to'], screen.on)}\n")
     if decision:
         shown = decision["findings"] if verbose else [f for f in decision["findings"] if f["outcome"] == "overridden"]
-        lines += findings(shown, on)
+        lines += findings(shown, screen.on)
     if payload["audit"]:
-        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
+        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=screen.on))
     if payload["undo"] and not payload["dry_run"]:
         lines.append(f"  undo: {safe(payload['undo'])}\n")
     return "".join(lines)
@@ -71,26 +71,30 @@ def _name(payload: Payload) -> str:
     return _NAMES.get(action, action)
 
 
-def _check(payload: Payload, verbose: bool, on: bool) -> str:
+def _check(payload: Payload, verbose: bool, screen: Screen) -> str:
     from helixctl.cli.render.decision import decided
 
-    text = decided(_name(payload), payload["ref"], payload["decision"], on)
+    text = decided(_name(payload), payload["ref"], payload["decision"], screen.on)
     if verbose:
         text += "".join(f"  policy {safe(one['name'])}  {one['digest']}\n" for one in payload["decision"]["policies"])
     return text
 
 
-def _version(payload: Payload, verbose: bool, on: bool) -> str:
+def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     skip = ("schema_version", "kind", "model", "version", "status")
-    lines = [f"{safe(payload['model'])}@{safe(payload['version'])}  {_status(payload['status'], on)}\n"]
+    lines = [f"{safe(payload['model'])}@{safe(payload['version'])}  {_status(payload['status'], screen.on)}\n"]
     flat = {name: value for name, value in flattened(payload).items() if name not in skip and value is not None}
     widest = max(map(len, flat), default=0)
     for name, value in flat.items():
-        lines.append(f"  {safe(name):{widest}}  {safe(cell(value))}\n")
+        since = screen.since(value) if name.endswith(_TIMES) and isinstance(value, str) else ""
+        lines.append(f"  {safe(name):{widest}}  {safe(cell(value))}{since}\n")
     return "".join(lines)
 
 
-def _list(payload: Payload, verbose: bool, on: bool) -> str:
+_TIMES = ("_at", "_since", ".at", ".not_after", "end_of_life", "_date")
+
+
+def _list(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["versions"]:
         return "no versions yet; helixctl register adds one\n"
     rows = []
@@ -98,6 +102,7 @@ def _list(payload: Payload, verbose: bool, on: bool) -> str:
         verdict = one.get("metrics", {}).get("verdict", "")
         blocked = "blocked" if "blocked" in one["lifecycle"] else ""
         ends = (one["effective_end_of_life"] or "")[:10]
+        ends += screen.since(ends)
         rows.append(
             [
                 (one["model"], None),
@@ -109,10 +114,15 @@ def _list(payload: Payload, verbose: bool, on: bool) -> str:
                 (blocked, "red"),
             ]
         )
-    return columns(["MODEL", "VERSION", "STATUS", "PROVIDER", "END OF LIFE", "EVALUATION", ""], rows, on=on)
+    return columns(
+        ["MODEL", "VERSION", "STATUS", "PROVIDER", "END OF LIFE", "EVALUATION", ""],
+        rows,
+        on=screen.on,
+        width_limit=screen.width,
+    )
 
 
-def _diff(payload: Payload, verbose: bool, on: bool) -> str:
+def _diff(payload: Payload, verbose: bool, screen: Screen) -> str:
     lines = [(f"--- {payload['from']}", "bold"), (f"+++ {payload['to']}", "bold")] if payload["changes"] else []
     table = None
     for one in payload["changes"]:
@@ -123,10 +133,10 @@ def _diff(payload: Payload, verbose: bool, on: bool) -> str:
         for sign, value, colour in (("-", one["from"], "red"), ("+", one["to"], "green")):
             if value is not None:
                 lines.append((f"{sign}{key} = {cell(value)}", colour))
-    return "".join(paint(safe(text), colour, on=on) + "\n" for text, colour in lines)
+    return "".join(paint(safe(text), colour, on=screen.on) + "\n" for text, colour in lines)
 
 
-def _recording(payload: Payload, verbose: bool, on: bool) -> str:
+def _recording(payload: Payload, verbose: bool, screen: Screen) -> str:
     bad = (
         f", {_count(payload['malformed'], 'malformed line', 'malformed lines')} left out"
         if payload["malformed"]
@@ -138,26 +148,28 @@ def _recording(payload: Payload, verbose: bool, on: bool) -> str:
     )
 
 
-def _entries(payload: Payload, verbose: bool, on: bool) -> str:
+def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["entries"]:
         return "no entries\n"
-    return "".join(_entry(entry, verbose, on) for entry in payload["entries"])
+    return "".join(_entry(entry, verbose, screen) for entry in payload["entries"])
 
 
-def _entry(entry: Payload, verbose: bool, on: bool) -> str:
+def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
     subject = f"{entry['model']}@{entry['version']}" if entry["model"] else entry["registry"]
     outcome = entry["outcome"]
-    mark = "" if outcome == "success" else f"  {paint(outcome, OUTCOME.get(outcome), on=on)}"
-    number = paint(f"entry {entry['seq']}", "yellow", on=on)
-    head = f"{number}  {paint(safe(entry['action']), 'bold', on=on)}  {safe(subject)}{mark}\n"
-    head += f"Actor:  {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\nDate:   {entry['ts']}\n"
+    mark = "" if outcome == "success" else f"  {paint(outcome, OUTCOME.get(outcome), on=screen.on)}"
+    number = paint(f"entry {entry['seq']}", "yellow", on=screen.on)
+    head = f"{number}  {paint(safe(entry['action']), 'bold', on=screen.on)}  {safe(subject)}{mark}\n"
+    head += f"Actor:  {safe(entry['actor']['id'])} ({safe(entry['actor']['via'])})\nDate:   {entry['ts']}{screen.since(entry['ts'])}\n"
     if verbose:
         head += f"Hash:   {entry['hash']}\nId:     {entry['id']}\n"
     lines = []
     moves = {(one["model"], one["version"], one["from"], one["to"]): None for one in entry["effects"] if one["model"]}
     for model, version, origin, target in moves:
         if origin != target:
-            lines.append(f"    {safe(model)}@{safe(version)}: {_status(origin, on)} -> {_status(target, on)}\n")
+            lines.append(
+                f"    {safe(model)}@{safe(version)}: {_status(origin, screen.on)} -> {_status(target, screen.on)}\n"
+            )
     if entry["reason"]:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
     decision = entry["data"].get("decision")
@@ -166,7 +178,7 @@ def _entry(entry: Payload, verbose: bool, on: bool) -> str:
 
         from helixctl.cli.render.decision import blocks, findings
 
-        blocking = findings([one for one in decision["findings"] if blocks(one)], on)
+        blocking = findings([one for one in decision["findings"] if blocks(one)], screen.on)
         lines.append(indent("".join(blocking), "  "))
     return "\n".join((head, *(["".join(lines)] if lines else []))) + "\n"
 
@@ -175,9 +187,9 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _verification(payload: Payload, verbose: bool, on: bool) -> str:
+def _verification(payload: Payload, verbose: bool, screen: Screen) -> str:
     outcome = payload["outcome"]
-    said = paint(outcome.replace("_", " "), OUTCOME.get(outcome), on=on)
+    said = paint(outcome.replace("_", " "), OUTCOME.get(outcome), on=screen.on)
     counts = f"{_count(payload['entries'], 'entry', 'entries')} in {_count(payload['segments'], 'segment', 'segments')}"
     lines = [f"{said}: {counts}; {safe(payload['anchor'])}\n"]
     for one in payload["findings"]:
@@ -189,73 +201,75 @@ def _verification(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
-def _report(payload: Payload, verbose: bool, on: bool) -> str:
+def _report(payload: Payload, verbose: bool, screen: Screen) -> str:
     from helixctl.cli.render import report
 
-    return report.text(payload, on=on)
+    return report.text(payload, on=screen.on)
 
 
-def _archival(payload: Payload, verbose: bool, on: bool) -> str:
+def _archival(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["due"]:
         return "no segment is due\n"
     return "".join(f"due: {safe(path)}\n" for path in payload["due"])
 
 
-def _swept(payload: Payload, verbose: bool, on: bool) -> str:
+def _swept(payload: Payload, verbose: bool, screen: Screen) -> str:
     lines = []
     for one in payload["warned"]:
         when = f"ends in {one['days']} days or less" if one["days"] else "is past its end of life and still serves"
         lines.append(
-            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n"
+            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=screen.on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n"
         )
     for result in payload["results"]:
         if result["action"] != "warn":
-            lines.append(_result(result, verbose, on))
+            lines.append(_result(result, verbose, screen))
     return "".join(lines) or f"nothing is due as of {payload['as_of']}\n"
 
 
-def _schedule(payload: Payload, verbose: bool, on: bool) -> str:
+def _schedule(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["scheduled"]:
         return "no activation waits; helixctl activate REF --at TIME schedules one\n"
     rows = [
         [(one["id"], None), (one["ref"], "bold"), (one["at"], None), (one["not_after"], None), (one["actor"], None)]
         for one in payload["scheduled"]
     ]
-    return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, on=on)
+    return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, on=screen.on)
 
 
-def _scheduling(payload: Payload, verbose: bool, on: bool) -> str:
+def _scheduling(payload: Payload, verbose: bool, screen: Screen) -> str:
     one, forecast = payload["scheduled"], payload["forecast"]
     mood = "would schedule" if payload["dry_run"] else "scheduled" if payload["changed"] else "is scheduled already:"
     lines = [f"{mood} {safe(one['ref'])} to be active from {one['at']}, not after {one['not_after']}\n"]
     if not forecast["allowed"]:
-        lines.append(f"  as things stand, policy would {paint('deny', 'yellow', on=on)} it then; it is asked again:\n")
+        lines.append(
+            f"  as things stand, policy would {paint('deny', 'yellow', on=screen.on)} it then; it is asked again:\n"
+        )
         from helixctl.cli.render.decision import blocks, findings
 
-        lines += findings([one for one in forecast["findings"] if blocks(one)], on)
+        lines += findings([one for one in forecast["findings"] if blocks(one)], screen.on)
     if payload["audit"]:
-        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=on))
+        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=screen.on))
     if payload["changed"] and not payload["dry_run"]:
         lines.append(f"  undo: {safe(payload['undo'])}\n")
     return "".join(lines)
 
 
-def _created(payload: Payload, verbose: bool, on: bool) -> str:
+def _created(payload: Payload, verbose: bool, screen: Screen) -> str:
     added = f", {len(payload['changes'])} default versions registered" if payload["changes"] else ""
     if not payload["changed"]:
         return f"{safe(payload['root'])} is a registry already: unchanged\n"
     return f"{'would make a ' if payload['dry_run'] else ''}registry in {safe(payload['root'])}{added}\n"
 
 
-def _about_policies(payload: Payload, verbose: bool, on: bool) -> str:
+def _about_policies(payload: Payload, verbose: bool, screen: Screen) -> str:
     from helixctl.cli.render import policies
 
-    return policies.TEXTS[payload["kind"]](payload, verbose, on)
+    return policies.TEXTS[payload["kind"]](payload, verbose, screen.on)
 
 
 _RESULTS = {"sweep": _swept, "init": _created, "schedule": _scheduling}
-_TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
-    "result": lambda payload, verbose, on: _RESULTS.get(payload["action"], _result)(payload, verbose, on),
+_TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
+    "result": lambda payload, verbose, screen: _RESULTS.get(payload["action"], _result)(payload, verbose, screen),
     "schedule": _schedule,
     "check": _check,
     **dict.fromkeys(("policies", "lint", "explanation", "policy-tests"), _about_policies),
