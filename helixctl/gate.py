@@ -1,7 +1,5 @@
 """The one door: every change of the registry passes `submit`."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.core import needs, planning, policy
@@ -37,7 +35,7 @@ class Result(NamedTuple):
     dry_run: bool
     changes: tuple[Effect, ...]
     decision: Decision | None
-    audit: Logged | None = None
+    audit: "Logged | None" = None
     undo: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -47,7 +45,7 @@ class Result(NamedTuple):
         return self.decision is None or self.decision.allowed
 
 
-def submit(store: Store, request: Request) -> Result:
+def submit(store: "Store", request: Request) -> Result:
     """Plan, decide, and commit one request; a denial is logged and returned, never raised.
 
     Raises:
@@ -71,7 +69,9 @@ def submit(store: Store, request: Request) -> Result:
         return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
 
 
-def _informed(store: Store, request: Request | None, plan: Plan, now: Snapshot, book: Ledger | None = None) -> Snapshot:
+def _informed(
+    store: "Store", request: Request | None, plan: Plan, now: Snapshot, book: "Ledger | None" = None
+) -> Snapshot:
     """Return the snapshot with the approvals of the plan's version, where the decision takes them."""
     if plan.subject is None or not needs.takes_approvals(plan, now.case(plan.subject), now.policies, request):
         return now
@@ -105,7 +105,7 @@ class Foreseen(NamedTuple):
     is_change: bool = True
 
 
-def foresee(store: Store, action: Action, request: Request | None, ref: Ref) -> Foreseen:
+def foresee(store: "Store", action: Action, request: Request | None, ref: Ref) -> Foreseen:
     """Return what policy would be asked now; a step that the lifecycle lacks is refused as the write would be.
 
     Args:

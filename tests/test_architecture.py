@@ -133,6 +133,14 @@ def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
+@pytest.mark.parametrize(
+    "module",
+    ["gate", "core.request", "core.audit", "core.policy", "core.settings", "core.snapshot", "core.plan", "core.case"],
+)
+def test_named_tuples_on_the_way_of_every_command_are_made_of_annotations_that_are_no_text(module: str) -> None:
+    assert "__future__" not in set(imports(f"helixctl.{module}"))
+
+
 def test_there_are_modules_in_every_room() -> None:
     assert {room(module) for module in MODULES} == set(LAYERS)
 

@@ -6,8 +6,6 @@ entry was written and `seq` is 1 + the largest `seq` of the parents, so within a
 before children, and branches that git merged join at the next entry.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -338,7 +336,7 @@ class Filter(NamedTuple):
     at: datetime | None = None
     region: str | None = None
 
-    def checked(self, now: datetime) -> Filter:
+    def checked(self, now: datetime) -> "Filter":
         """Return the filter.
 
         Raises:

@@ -1,7 +1,5 @@
 """What a check is given, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,12 +22,12 @@ class Case(NamedTuple):
     subject: Record
     current: Record | None
     at: datetime
-    settings: Settings
+    settings: "Settings"
     action: str = ""
     requester: str = ""
     region: str | None = None
     kept: dict[str, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
-    approvals: Known | None = None
+    approvals: "Known | None" = None
 
     def stale(self, record: Record, max_age: str | None = None) -> str | None:
         """Return why the last evaluation of a version does not count now, or None where it does."""

@@ -1,7 +1,5 @@
 """Policies as values: rules with a level, findings, and the decision over all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -156,13 +154,13 @@ def everything(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
     return (Policy("built-in", built_in_digest(), BUILT_IN, BUILT_IN_PATH), *policies)
 
 
-def asked(action: Action, case: Case, request: Request | None) -> Case:
+def asked(action: Action, case: Case, request: "Request | None") -> Case:
     """Return the case of one question: the action, by whom, and in which region."""
     case = case._replace(action=action, kept={})
     return case._replace(requester=request.requester, region=request.region or case.region) if request else case
 
 
-def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> Decision:
+def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "Request | None" = None) -> Decision:
     """Return the decision: every matching rule of every policy is run, none stops another.
 
     Raises:

@@ -1,7 +1,5 @@
 """What can be asked of the registry: one value for each kind of change, and the envelope around it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -83,7 +81,7 @@ class Schedule(NamedTuple):
     """Let an activation wait for its time; one that waits already, `is_known`, changes nothing."""
 
     ref: Ref
-    scheduled: Scheduled
+    scheduled: "Scheduled"
     is_known: bool = False
 
 
@@ -91,7 +89,7 @@ class Fire(NamedTuple):
     """Make an activation whose time has come; `digest` is of its file, as the log knows it."""
 
     ref: Ref
-    scheduled: Scheduled
+    scheduled: "Scheduled"
     digest: str | None
 
 
@@ -99,7 +97,7 @@ class Unschedule(NamedTuple):
     """Take an activation off the schedule; `digest` is of its file, as it lies there, `why` says what ended it."""
 
     ref: Ref
-    scheduled: Scheduled
+    scheduled: "Scheduled"
     digest: str | None
     why: str
 
@@ -163,7 +161,7 @@ class State(NamedTuple):
     """
 
     ref: Ref
-    statement: Statement
+    statement: "Statement"
     files: Mapping[str, bytes]
 
 

@@ -1,7 +1,5 @@
 """The settings in helix.toml, their defaults, and the text that `init` writes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """All that planning may look at: one model's versions, the settings, the time; and the choice of a rollback."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -44,7 +42,7 @@ class Snapshot(NamedTuple):
     near: str | None = None
     heads: tuple[str, ...] = ()
     damaged: tuple[HelixError, ...] = ()
-    approvals: Mapping[str, Known] = MappingProxyType({})
+    approvals: "Mapping[str, Known]" = MappingProxyType({})
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""

@@ -5,8 +5,6 @@ It is derived from the segments, and kept in `.helix/index.db` so that a command
 in the midst of one that was read before is found by `verify` only.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3
