@@ -257,7 +257,7 @@ class Session(NamedTuple):
     def _rendered(self, payload: dict[str, Any], *, committed: bool) -> str:
         from helixctl.cli.render import formats
 
-        look = formats.Look(self.verbose, self.screen(), self.place)
+        look = formats.Look(self.verbose, self.screen(), self.place, self.world.stdout.isatty())
         try:
             return formats.rendered(payload, self.output, self.fields, look)
         except Usage as error:  # an unknown field is found too late to refuse a change that was made

@@ -37,7 +37,7 @@ class Plan(NamedTuple):
     note: str | None = None
     files: Mapping[str, bytes | None] = MappingProxyType({})
     replaces: Mapping[str, str | None] = MappingProxyType({})
-    statement: Statement | None = None
+    statement: "Statement | None" = None
 
 
 def effect_of(action: str, before: Record, after: Record | None = None) -> Effect:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from helixctl.core.case import Case
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
-from helixctl.core.policy import Policy
 from helixctl.core.record import Record, order_of
 from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
@@ -16,6 +15,7 @@ from helixctl.errors import Drift, HelixError, NotFound, NothingToRestore
 
 if TYPE_CHECKING:
     from helixctl.core.approvals import Known
+    from helixctl.core.policy import Policy
 
 
 class Snapshot(NamedTuple):
@@ -34,7 +34,7 @@ class Snapshot(NamedTuple):
     model: str
     at: datetime
     settings: Settings
-    policies: tuple[Policy, ...]
+    policies: "tuple[Policy, ...]"
     records: Mapping[str, Record]
     drifted: Mapping[str, str] = MappingProxyType({})
     logged_serving: Mapping[str, str | None] = MappingProxyType({})

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helixctl.cli.render import text
+from helixctl.cli.render import formats, text
 from helixctl.cli.render.cells import csv_line, csv_text, flattened
-from helixctl.cli.render.paint import columns, paint, safe, width
+from helixctl.cli.render.paint import Screen, columns, paint, safe, width, wrapped
 from tests.conftest import Place, Ran
 
 Cli = Callable[..., Ran]
@@ -216,3 +216,29 @@ def test_times_are_told_relative_to_now_too_and_in_json_as_they_are(place: Place
     assert re.search(r"registered_at +2026-03-01T12:00:\d\dZ \(3 days ago\)", shown.out)
     assert "2026-06-01 (in 3 months)" in cli("list").out
     assert "ago" not in cli("show", "m@1.0.0", "-o", "json").out
+
+
+def test_a_long_line_goes_on_below_its_message_and_what_is_to_be_typed_stays_whole() -> None:
+    text = (
+        "DENIED  activate m@1.0.0  (1 of 2 rules block it)\n"
+        "  \x1b[31mx\x1b[0m cost-cap  a request costs too much, and this is why\n"
+        "              fix: helixctl update m@1.0.0 --set cost.tier=economy\n"
+        "  ok a, b, c\n"
+    )
+    assert wrapped(text, 40) == (
+        "DENIED  activate m@1.0.0  (1 of 2 rules\nblock it)\n"
+        "  \x1b[31mx\x1b[0m cost-cap  a request costs too much,\n"
+        "              and this is why\n"
+        "              fix: helixctl update m@1.0.0 --set cost.tier=economy\n"
+        "  ok a, b, c\n"
+    )
+    assert wrapped(text, 200) == text
+    assert wrapped("x" * 90 + "\n", 40) == "x" * 90 + "\n"
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_text_that_goes_elsewhere_keeps_its_lines(wraps: bool) -> None:
+    rows = [finding("r", "fail", "words " * 30)]
+    payload = {"kind": "check", "action": "activate", "ref": "m@1", "decision": {"allowed": False, "findings": rows}}
+    told = formats.rendered(payload, "text", None, formats.Look(screen=Screen(False, 60), wraps=wraps))
+    assert (max(map(len, told.splitlines())) <= 60) is wraps

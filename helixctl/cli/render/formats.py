@@ -44,11 +44,15 @@ TABLES = ("evaluation", "comparison")
 
 
 class Look(NamedTuple):
-    """How to print: with more detail, on what; and what tells where the registry lies below the root of its work tree."""
+    """How to print: with more detail, on what; what tells where the registry lies below the root of its work tree.
+
+    `wraps` tells that somebody reads it there: text that goes elsewhere keeps its lines.
+    """
 
     verbose: bool = False
     screen: Screen = PLAIN
     place: Callable[[], str] = str
+    wraps: bool = False
 
 
 def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Look) -> str:
@@ -83,7 +87,7 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
     if wanted is not None:
         return fields_text(rows, wanted, look.screen)
     told = text.rendered(payload, verbose=look.verbose, screen=look.screen)
-    return wrapped(told, look.screen.width) if look.screen.width and payload["kind"] in _PROSE else told
+    return wrapped(told, look.screen.width) if look.wraps and look.screen.width and payload["kind"] in _PROSE else told
 
 
 def _metrics(payload: dict[str, Any], wanted: list[str] | None) -> str:
