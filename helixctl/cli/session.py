@@ -342,6 +342,17 @@ class Session(NamedTuple):
         if self._answer(f"{question}? [y/N] ").lower() not in ("y", "yes"):
             raise Unconfirmed("not confirmed", hint="answer y, or add --yes")
 
+    def confirm_or_warn(self, question: str, *, yes: bool) -> None:
+        """Ask before what may be a slip, where somebody is there; elsewhere say it, since a script means what it says.
+
+        Raises:
+            Unconfirmed: nobody said yes.
+        """
+        if self.is_terminal():
+            self.confirm(question, yes=yes)
+        else:
+            self.warn(f"{question} as asked")
+
     def choose(self, question: str, choices: tuple[tuple[str, str], ...]) -> str:
         """Ask which of several named things is meant; return its name.
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from helixctl.cli.session import Session
 from tests.conftest import BECAUSE, OVERRIDE, START, Place, Ran
 
 Cli = Callable[..., Ran]
@@ -22,16 +23,21 @@ actions = ["retire"]
 """
 
 
-def test_a_sweep_of_a_day_to_come_retires_nothing_unless_it_is_confirmed(place: Place, cli: Cli) -> None:
+def test_a_sweep_of_a_day_to_come_asks_on_a_terminal_and_warns_a_script(
+    place: Place, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.register("m@1.0.0", extra=ENDS)
     before = place.files()
-    refused = cli("sweep", "--as-of", LATER)
+    with monkeypatch.context() as there:
+        there.setattr(Session, "is_terminal", lambda _: True)
+        refused = cli("sweep", "--as-of", LATER, stdin=b"n\n")
     assert (refused.code, refused.out) == (9, "")
-    assert "--yes" in refused.err
+    assert "(a time to come)? [y/N]" in refused.err
     assert cli("sweep", "--as-of", LATER, "--dry-run").out.startswith("would retire m@1.0.0")
     assert cli("sweep", "--as-of", "2026-01-01").out == "nothing is due as of 2026-01-01T00:00:00Z\n"
     assert place.files() == before
-    assert cli("sweep", "--as-of", LATER, "--yes").code == 0
+    done = cli("sweep", "--as-of", LATER)
+    assert (done.code, done.err) == (0, f"warning: retiring now what ends by {LATER} (a time to come) as asked\n")
     assert place.status("m@1.0.0") == "retired"
 
 

@@ -63,6 +63,8 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "unblock": (["unblock", "m@2.0.0"], ["unblock", "nothing@1.0.0"]),
     "adopt": (["adopt", "m@2.0.0", "--reason", "none"], ["adopt", "m@9.0.0"]),
     "sweep": (["sweep"], ["sweep", "--as-of", "never"]),
+    "schedule list": (["schedule", "list"], ["schedule", "list", "--fields", "nothing"]),
+    "schedule cancel": (["schedule", "cancel", "nothing", "--dry-run"], ["schedule", "cancel", "nothing"]),
     "check": (["check", "m", "--for", "rollback"], ["check", "m@2.0.0"]),
     "approve": (["approve", "m@2.0.0", "--for", "canary"], ["approve", "m@2.0.0", "--expires", "never"]),
     "reject": (["reject", "m@2.0.0"], ["reject", "m@9.0.0"]),

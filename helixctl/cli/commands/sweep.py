@@ -29,7 +29,7 @@ def run(
       helixctl sweep --dry-run --exit-code -q
 
     For cron and CI; running it again does nothing more. A time to come with --as-of retires versions ahead of their time:
-    it needs --dry-run, or a confirmation. Activations go by the clock, but for a dry run.
+    add --dry-run to look ahead; on a terminal it asks, elsewhere it warns. Activations go by the clock, but for a dry run.
 
     Exit codes: 0 done, 3 a retirement or activation was denied, 6 some files cannot be read, 8 not durable, 9 not confirmed,
     10 something is to be done (only with --exit-code).
@@ -41,5 +41,5 @@ def run(
     if exit_code and not is_dry:
         raise Usage("--exit-code asks whether there is something to do", hint="add --dry-run")
     if then and not is_dry and then > registry.store.clock():
-        session.confirm(f"retiring now what ends by {as_of}", yes=yes)
+        session.confirm_or_warn(f"retiring now what ends by {as_of} (a time to come)", yes=yes)
     session.emit(registry.sweep(as_of=then, **session.conditions())._replace(is_check=exit_code))

@@ -51,10 +51,16 @@ def _overview(value: Any) -> dict[str, Any]:
         for one in value.models
     ]
     log = str(value.broken_log) if value.broken_log else None
-    now = {"integrity": {"outcome": value.integrity, "log": log}, "unrecorded": value.unrecorded}
+    outcome = None if value.at else value.integrity
     warnings = [*(str(error) for one in value.models for error in one.broken), *map(_told, value.strays)]
-    head = {"kind": "status", "models": models, "warnings": warnings}
-    return head | (now if value.at is None else {"at": value.at})
+    return {
+        "kind": "status",
+        "models": models,
+        "integrity": {"outcome": outcome, "log": log},
+        "unrecorded": value.unrecorded,
+        "warnings": warnings,
+        **({"at": value.at} if value.at else {}),
+    }
 
 
 def _swept(value: Any) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _in_days(days: int) -> str:
 
 def _registry(payload: Payload, verbose: bool, on: bool) -> Iterator[str]:
     """Yield what concerns the whole registry; where all is well only when more is asked for."""
-    if "integrity" not in payload:
+    if "at" in payload:
         return
     if payload["unrecorded"]:
         paths = safe(", ".join(payload["unrecorded"]))
