@@ -21,8 +21,8 @@ ENGINES: Mapping[str, str] = MappingProxyType(
 )
 """Name -> module, imported when asked for; each has a function `reduce` that is an Engine."""
 
-MANY_BYTES = 6_000_000
-"""About 30,000 records: from here on DuckDB is faster, its start included."""
+MANY_BYTES = 4_000_000
+"""About 22,000 records: from here on DuckDB is faster, its start included."""
 
 MAX_REPORTED = 20
 
