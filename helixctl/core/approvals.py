@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import needs, times
 from helixctl.core.case import Answer, Case
 from helixctl.core.lifecycle import Action
-from helixctl.core.people import People
+from helixctl.core.people import APPROVERS, People
 from helixctl.core.statement import Statement
 from helixctl.errors import Usage
 
 if TYPE_CHECKING:
     from helixctl.core.policy import Policy
 
-APPROVERS = "trust/approvers.toml"
 Rule = Mapping[str, Any]
 """The parameters of a rule of the kind `approvals`."""
 

@@ -10,6 +10,8 @@ from helixctl.core import schema as s
 from helixctl.core import toml
 from helixctl.errors import Invalid
 
+APPROVERS = "trust/approvers.toml"
+
 
 def identity(value: Any) -> str:
     """A name that an actor or a key goes by, without `*`, `?` or `!`."""

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helixctl.core import overrides, toml
+from helixctl.core import toml
 from helixctl.core.case import Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import Action
@@ -170,8 +170,10 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "R
     ref = case.subject.ref
     case = asked(action, case, request)
     matching = [(policy, rule) for policy in everything(policies) for rule in policy.rules if rule.match.fits(case)]
-    if request is not None:
-        overrides.refuse(request, [rule for _, rule in matching])
+    if request is not None and request.overrides:
+        from helixctl.core.overrides import refuse
+
+        refuse(request, [rule for _, rule in matching])
     set_aside = request.overrides if request else ()
     findings = [finding(policy, rule, case, overridden=rule.id in set_aside) for policy, rule in matching]
     if action in GATED and not any(
@@ -194,8 +196,10 @@ def finding(policy: Policy, rule: Rule, case: Case, *, overridden: bool = False)
         raise policy.at_fault(rule, error) from None
     outcome, message = answer.outcome, answer.message
     if overridden and rule.enforcement == "overridable" and outcome in ("fail", "inconclusive", "error"):
-        barred = overrides.barred(rule, case)
-        outcome, message = (outcome, f"{message}; {barred}") if barred else ("overridden", message)
+        from helixctl.core.overrides import barred
+
+        why = barred(rule, case)
+        outcome, message = (outcome, f"{message}; {why}") if why else ("overridden", message)
     return Finding(rule.id, rule.enforcement, outcome, message, answer.fix, answer.used)
 
 

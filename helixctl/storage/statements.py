@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from helixctl.core import needs, people, statement
-from helixctl.core.approvals import APPROVERS, Found, Known
-from helixctl.core.people import People
+from helixctl.core.approvals import Found, Known
+from helixctl.core.people import APPROVERS, People
 from helixctl.core.plan import Plan
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot

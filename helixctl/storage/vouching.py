@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from helixctl.core import audit, notes, times
-from helixctl.core.approvals import APPROVERS
 from helixctl.core.integrity import Finding, Voucher
 from helixctl.core.notes import Note
+from helixctl.core.people import APPROVERS
 from helixctl.core.settings import Settings
 from helixctl.errors import BadSettings, NotFound
 from helixctl.storage import git

@@ -45,14 +45,14 @@ def test_show_imports_no_more_than_it_needs(place: Place) -> None:
 
 BUDGETS = {
     "show m@1.0.0": 34,
-    "show m@latest": 45,
+    "show m@latest": 44,
     "list": 39,
-    "diff m@1.0.0 m@latest": 45,
-    "status": 53,
+    "diff m@1.0.0 m@latest": 44,
+    "status": 57,
     "history m": 43,
-    "check m@1.0.0 --for block": 57,
-    "verify": 63,
-    "block m@1.0.0": 61,
+    "check m@1.0.0 --for block": 56,
+    "verify": 60,
+    "block m@1.0.0": 60,
     "help 3": 16,
     "--help": 11,
 }
