@@ -39,7 +39,7 @@ def test_an_override_is_reviewed_by_another_person_than_who_used_it(place: Place
 def test_of_several_statements_the_one_to_withdraw_is_named(place: Place) -> None:
     place.register("m@1.0.0")
     approvals = place.registry.approvals
-    with pytest.raises(Usage, match="0 approvals and rejections of .* by 'bob@example.com' stand"):
+    with pytest.raises(Usage, match=r"0 approvals and rejections of .* by 'bob@example.com' stand"):
         approvals.withdraw("m@1.0.0", actor=BOB)
     approvals.approve("m@1.0.0", actor=BOB)
     approvals.approve("m@1.0.0", "canary", actor=BOB)
