@@ -10,12 +10,12 @@ from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref, ordered
 from helixctl.core.record import Record, order_of
 from helixctl.core.schema import did_you_mean
-from helixctl.core.settings import Settings
 from helixctl.errors import Drift, HelixError, NotFound, NothingToRestore
 
 if TYPE_CHECKING:
     from helixctl.core.approvals import Known
     from helixctl.core.policy import Policy
+    from helixctl.core.settings import Settings
 
 
 class Snapshot(NamedTuple):

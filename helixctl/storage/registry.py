@@ -146,8 +146,11 @@ class Store(NamedTuple):
         with self.reading() as still:
             if named.version is not None and not named.is_alias:
                 return still.record(named)
-            look = still.compared_snapshot if named.version == "previous" else still.snapshot
-            now = look(named.model, self.clock())
+            rules = still.settings(), ()  # policies decide nothing here, and cost start-up
+            if named.version == "previous":
+                now = still.compared_snapshot(named.model, self.clock(), rules)
+            else:
+                now = still.snapshot(named.model, self.clock(), rules=rules)
             if now.damaged:
                 raise now.damaged[0]
             if not now.records:
@@ -214,12 +217,14 @@ class Store(NamedTuple):
         now = Snapshot(model, at, settings, policies, sound, digests=digests, near=near, damaged=tuple(damaged))
         return now if book is None else self._compared(now, book)
 
-    def compared_snapshot(self, model: str, at: datetime) -> Snapshot:
+    def compared_snapshot(
+        self, model: str, at: datetime, rules: tuple[Settings, tuple[Policy, ...]] | None = None
+    ) -> Snapshot:
         """Return a model as it lies on disk, compared with the log; nothing is written."""
         from helixctl.storage import ledger
 
         with closing(ledger.load(self.root)) as book:
-            return self.snapshot(model, at, book)
+            return self.snapshot(model, at, book, rules)
 
     def _compared(self, now: Snapshot, book: Ledger) -> Snapshot:
         prefix = f"models/{now.model}/"

@@ -45,10 +45,10 @@ def test_show_imports_no_more_than_it_needs(place: Place) -> None:
 
 BUDGETS = {
     "show m@1.0.0": 34,
-    "show m@latest": 44,
+    "show m@latest": 40,
     "list": 39,
-    "diff m@1.0.0 m@latest": 44,
-    "status": 57,
+    "diff m@1.0.0 m@latest": 40,
+    "status": 53,
     "history m": 43,
     "check m@1.0.0 --for block": 56,
     "verify": 60,
