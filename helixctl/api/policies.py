@@ -104,16 +104,20 @@ class Policies(NamedTuple):
             NotFound: there is no case, or no such file. StorageRefused: one cannot be read. Invalid: one is malformed.
             BadSettings: a policy does not load.
         """
-        from helixctl.core.rehearsal import rehearse
+        from helixctl.core.rehearsal import Given, rehearse
+        from helixctl.storage import statements, vouching
 
-        settings, policies = self.registry.store.settings(), self.registry.store.policies()
+        store = self.registry.store
+        settings = store.settings()
+        people = statements.people_of(vouching.trusted(store, vouching.commit_of(store, settings)))
+        given = Given(store.policies(), settings, people)
         cases: list[Rehearsed] = []
         named = self._named(paths, tree.policy_test_paths)
         if not named:
             raise NotFound("there are no cases in policies/tests", hint="docs/policy.md shows how to write one")
         for path, raw in named:
             try:
-                cases += rehearse(raw, path, policies, settings)
+                cases += rehearse(raw, path, given)
             except Invalid as error:
                 raise error.at(path) from None
         return Rehearsals(tuple(cases))

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from helixctl.core import people
 from helixctl.core.policy_file import DEFAULT, decode
-from helixctl.core.rehearsal import Rehearsed, rehearse
+from helixctl.core.rehearsal import Given, Rehearsed, rehearse
 from helixctl.errors import Invalid
 from tests.core.making import SETTINGS
 
@@ -45,8 +46,12 @@ metrics = { verdict = "passed", samples = 100, p95_latency_ms = 100 }
 """
 
 
+PEOPLE = people.decode(b'schema = 1\n[people]\nada = ["ada@x", "ada-gh"]\nbo = ["bo@x"]\n[groups]\nsecurity = ["bo"]\n')
+BY = Given((decode(DEFAULT), OWN), SETTINGS, PEOPLE)
+
+
 def play(text: str) -> list[Rehearsed]:
-    return list(rehearse((TOP + text).encode(), "policies/tests/t.toml", (decode(DEFAULT), OWN), SETTINGS))
+    return list(rehearse((TOP + text).encode(), "policies/tests/t.toml", BY))
 
 
 def case(action: str = "activate", expect: str = "allowed", more: str = "") -> str:
@@ -113,4 +118,36 @@ def test_a_file_of_cases_that_is_malformed_names_the_line(text: str, message: st
 
 def test_a_case_without_a_time_is_refused() -> None:
     with pytest.raises(Invalid, match="case 'one' has no time"):
-        list(rehearse(b"schema = 1\n" + case().encode(), "t.toml", (), SETTINGS))
+        list(rehearse(b"schema = 1\n" + case().encode(), "t.toml", BY))
+
+
+FOUR_EYES = decode(
+    b"""\
+schema = 1
+name = "four-eyes"
+[[rule]]
+id = "eyes"
+enforcement = "mandatory"
+approvals = { required = 2, groups = { security = 1 }, signed = true }
+"""
+)
+BOTH = '[{ by = "ada-gh", signed = true }, { by = "bo@x", signed = true }]'
+
+
+@pytest.mark.parametrize(
+    ("more", "expect"),
+    [
+        ("", "denied"),
+        (f"approvals = {BOTH}", "allowed"),
+        (f'approvals = {BOTH}\nauthors = ["bo@x"]', "denied"),
+        (f'approvals = {BOTH}\nactor = "ada@x"', "denied"),
+        (f"approvals = {BOTH.replace(', signed = true }]', ' }]')}", "denied"),
+        (f"approvals = {BOTH.replace('bo@x', 'ada@x')}", "denied"),
+        (f"approvals = {BOTH.replace('signed = true }]', 'rejects = true }]')}", "denied"),
+        ('approvals = [{ by = "bo@x", action = "canary" }]', "denied"),
+    ],
+)
+def test_a_case_gives_the_approvals_and_who_made_the_version(more: str, expect: str) -> None:
+    raw = (TOP + case(expect=expect, more=more + "\n" + READY)).encode()
+    (one,) = rehearse(raw, "t.toml", BY._replace(policies=(FOUR_EYES,)))
+    assert (one.found, one.differences) == (expect, ())
