@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.api.evidence import paths
-from helixctl.api.sources import Asked, reduced
+from helixctl.api.sources import Asked, kind_of, reduced
 from helixctl.core import evidence
 from helixctl.core import request as ask
-from helixctl.core.evidence import WINDOW, Evidence
+from helixctl.core.evidence import Evidence
 from helixctl.core.judge import Evaluation, Thresholds, judge
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
@@ -63,7 +63,6 @@ def evaluate(
         NotFound, StorageRefused: a source cannot be read. Usage: a look, or a margin, that nobody can mean.
     """
     settings, now = store.settings(), store.clock()
-    is_window = asked.window is not None
     reduction = reduced(store, record, asked)
     thresholds = thresholds_of(record, settings)
     alone = judge(reduction.stats, thresholds, str(record.ref), reduction.best)
@@ -74,7 +73,7 @@ def evaluate(
         compared, notes = comparison.beside(store, comparison.Side(record, asked), reduction, against)
         evaluation = comparison.weighed(alone, compared)
     notes += _from_the_future(reduction, now)
-    source = WINDOW if is_window else "cluster" if asked.query.connect else "files" if asked.patterns else "recorded"
+    source = kind_of(asked, settings)
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
+from helixctl.core.evidence import WINDOW
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
@@ -78,6 +79,16 @@ def groups(root: str, record: Record, asked: Asked, settings: Settings) -> Itera
 def is_of_recorded(asked: Asked) -> bool:
     """Tell whether what `record` kept is asked for."""
     return RECORDED in asked.patterns or not (asked.patterns or asked.query.connect or asked.datasets)
+
+
+def kind_of(asked: Asked, settings: Settings) -> str:
+    """Return where what is asked for comes from, as `[metrics].source` says it: a window, a cluster, files or recorded."""
+    if asked.window is not None:
+        return WINDOW
+    named = (settings.sources.get(one, {}) for one in asked.patterns)
+    if asked.query.connect or any("connect" in one for one in named):
+        return "cluster"
+    return "files" if asked.datasets or {*asked.patterns} - {RECORDED} else "recorded"
 
 
 def _over(stated: dict[str, object], given: Query) -> Query:

@@ -33,7 +33,7 @@ class Snapshot(NamedTuple):
 
     model: str
     at: datetime
-    settings: Settings
+    settings: "Settings"
     policies: "tuple[Policy, ...]"
     records: Mapping[str, Record]
     drifted: Mapping[str, str] = MappingProxyType({})

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from helixctl.api.sources import Asked, kind_of
 from helixctl.core.audit import Filter
 from helixctl.core.judge import Verdict
 from helixctl.core.policy import Decision, Finding
+from helixctl.core.settings import Settings
+from helixctl.engines import Query
 from helixctl.errors import BadSettings, Changed, Drift, HelixError, IllegalTransition, Invalid, NotFound, Usage
 from tests.conftest import BECAUSE, OVERRIDE, START, Place
 
@@ -411,3 +414,21 @@ def test_activation_by_override_needs_no_evaluation_and_its_end_of_life_still_co
 
 def kept(place: Place) -> list[str]:
     return [str(path.relative_to(place.root)) for path in (place.root / "evaluations").rglob("*.gz")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [
+        (Asked(), "recorded"),
+        (Asked(["recorded"]), "recorded"),
+        (Asked(["recorded", "a.jsonl"]), "files"),
+        (Asked(datasets=["d.jsonl"]), "files"),
+        (Asked(query=Query(connect="duckdb://x.db", table="t")), "cluster"),
+        (Asked(["warehouse"]), "cluster"),
+        (Asked(["nightly"]), "files"),
+        (Asked(window=timedelta(days=3)), "window"),
+    ],
+)
+def test_metrics_say_where_the_inferences_came_from(asked: Asked, kind: str) -> None:
+    sources: dict[str, dict[str, Any]] = {"warehouse": {"connect": "pyspark"}, "nightly": {"from": ["x"]}}
+    assert kind_of(asked, Settings("r", "r", sources=sources)) == kind
