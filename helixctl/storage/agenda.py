@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from helixctl.core import schedule
-from helixctl.core.schedule import Scheduled
 from helixctl.errors import Damaged, Drift, HelixError
 from helixctl.storage import tree
 
 if TYPE_CHECKING:
+    from helixctl.core.schedule import Scheduled
     from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
 
@@ -41,7 +39,7 @@ def waiting(store: Store, book: Ledger | None = None) -> Agenda:
     Args:
         book: the log, added up, where it is at hand.
     """
-    paths = list(tree.files_below(store.root, [f"{schedule.FOLDER}/"], store.overlay))
+    paths = list(tree.files_below(store.root, ["schedule/"], store.overlay))
     if not paths:  # so it is mostly, and then the log need not be read
         return Agenda((), ())
     if book is None:
@@ -59,6 +57,10 @@ def waiting(store: Store, book: Ledger | None = None) -> Agenda:
 
 
 def _read(store: Store, book: Ledger, path: str) -> Waiting:
+    from hashlib import sha256
+
+    from helixctl.core import schedule
+
     row, raw = book.logged(path), store.read(path)
     if row is None or row.after is None:
         raise Drift("the log does not know it, so it never fires", path=path, hint="remove the file")

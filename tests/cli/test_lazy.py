@@ -48,7 +48,7 @@ BUDGETS = {
     "show m@latest": 40,
     "list": 39,
     "diff m@1.0.0 m@latest": 40,
-    "status": 53,
+    "status": 49,
     "history m": 43,
     "check m@1.0.0 --for block": 56,
     "verify": 60,
