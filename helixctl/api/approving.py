@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from helixctl.api.terms import sane_reason
 from helixctl.core import approvals, needs, statement, times
 from helixctl.core.approvals import Found, Ruling
-from helixctl.core.lifecycle import Action
+from helixctl.core.lifecycle import ON_ITS_WAY, Action
 from helixctl.core.names import Ref, one_of, parse_ref
 from helixctl.core.plan import Plan
 from helixctl.core.record import Record
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from helixctl.api import Registry
     from helixctl.api.terms import Terms
     from helixctl.core.case import Answer, Case
+    from helixctl.core.snapshot import Snapshot
     from helixctl.gate import Result
+    from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
 
 EXPIRES = "14d"
@@ -63,6 +65,13 @@ class Overrides(NamedTuple):
     """The overrides that wait for somebody else to review them, oldest first."""
 
     waiting: tuple[Used, ...]
+
+
+class Awaited(NamedTuple):
+    """A version whose activation waits for approvals, and what is missing."""
+
+    version: str
+    message: str
 
 
 class Approvals(NamedTuple):
@@ -164,6 +173,22 @@ class Approvals(NamedTuple):
         if signed:
             files[f"{made.path}.sig"] = store.signed(files[made.path], APPROVAL, "--sign")
         return self.registry.submit(State(record.ref, made, files), {**terms, "actor": actor})
+
+
+def awaited(store: Store, now: Snapshot, book: Ledger) -> Iterator[Awaited]:
+    """Yield each version on its way whose activation lacks approvals that a policy asks for; the store is being read."""
+    from helixctl.core.checks import CHECKS
+    from helixctl.storage import statements
+
+    for record in now.records.values():
+        if record.status not in ON_ITS_WAY:
+            continue
+        case = now.case(record)._replace(action=Action.ACTIVATE)
+        rules = needs.asked("approvals", case, now.policies)
+        if rules:
+            known = statements.informed(store, now, Plan(Action.ACTIVATE, record), book).approvals[record.version]
+            answers = [CHECKS["approvals"].answer(wanted, case._replace(approvals=known)) for wanted in rules]
+            yield from (Awaited(record.version, one.message) for one in answers if one.outcome != "pass")
 
 
 def _used(told: Mapping[str, Any]) -> Used:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.integrity import holders
-from helixctl.core.lifecycle import Status
+from helixctl.core.lifecycle import ON_ITS_WAY, Status
 from helixctl.core.names import Ref
 from helixctl.core.record import Record, order_of
 from helixctl.errors import Damaged, HelixError, NotFound, NothingToRestore, Usage
 from helixctl.storage import inferences
 
 if TYPE_CHECKING:
+    from helixctl.api.approving import Awaited
     from helixctl.core.audit import Filter
     from helixctl.core.schedule import Scheduled
     from helixctl.core.snapshot import Snapshot
@@ -48,7 +49,7 @@ class ModelStatus(NamedTuple):
     """One model at a glance.
 
     `previous` is what a rollback would restore; `rolling` is as last refreshed; `overrides` wait for a review, by entry;
-    `drifted` are the versions whose files differ from the log.
+    `drifted` are the versions whose files differ from the log; `awaited` those that wait for approvals.
     """
 
     model: str
@@ -63,6 +64,7 @@ class ModelStatus(NamedTuple):
     overrides: tuple[str, ...] = ()
     scheduled: tuple[Scheduled, ...] = ()
     drifted: tuple[str, ...] = ()
+    awaited: tuple[Awaited, ...] = ()
 
 
 class Overview(NamedTuple):
@@ -123,11 +125,23 @@ def overview(store: Store, at: datetime, model: str | None) -> Overview:
         rules = still.settings(), ()
         names = [model] if model else still.models()
         known = None if isinstance(book, HelixError) else book
-        found = tuple(_status(still.root, still.snapshot(name, at, known, rules)) for name in _told(store, names))
+        looks = (still.snapshot(name, at, known, rules) for name in _told(store, names))
+        found = tuple(_status(still.root, now)._replace(awaited=_awaited(still, now, known)) for now in looks)
         told = Overview(found, broken_log=book) if isinstance(book, HelixError) else _overview(still, found, book)
     if model and not found[0].counts and not found[0].broken:
         raise store.missing(Ref(model))
     return told
+
+
+def _awaited(store: Store, now: Snapshot, book: Ledger | None) -> tuple[Awaited, ...]:
+    """Return what waits for approvals; nothing where that cannot be told, as `check` says why."""
+    if book is None or not any(one.status in ON_ITS_WAY for one in now.records.values()):
+        return ()
+    from helixctl.api.approving import awaited
+
+    with suppress(HelixError):
+        return tuple(awaited(store, now._replace(policies=store.policies()), book))
+    return ()
 
 
 def _overview(store: Store, found: tuple[ModelStatus, ...], book: Ledger) -> Overview:

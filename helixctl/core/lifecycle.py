@@ -47,6 +47,9 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 IN_SERVICE = frozenset({Status.CANARY, Status.ACTIVE})
 """Statuses that serve traffic: retiring one needs an override of `retire-in-service`."""
 
+ON_ITS_WAY = frozenset({Status.TESTING, Status.CANARY})
+"""Statuses of what is being brought into service."""
+
 REACHED_BY = {
     Status.TESTING: Action.TESTING,
     Status.CANARY: Action.CANARY,

@@ -69,3 +69,24 @@ def test_a_broken_log_is_named_and_the_rest_still_told(place: Place, cli: Cli) -
     assert (ran.code, "m" in ran.out) == (0, True)
     assert ran.out.endswith("integrity: tampered; helixctl verify says where\n")
     assert "conflict marker" in json.loads(cli("status", "-o", "json").out)["integrity"]["log"]
+
+
+EYES = """
+[[rule]]
+id = "eyes"
+enforcement = "mandatory"
+approvals = { required = 2 }
+"""
+
+
+def test_a_version_on_its_way_that_lacks_approvals_is_named_until_it_has_them(place: Place, cli: Cli) -> None:
+    policy = place.root / "policies/default.toml"
+    policy.write_bytes(policy.read_bytes() + EYES.encode())
+    place.register("m@1.0.0", "m@2.0.0")
+    place.registry.promote("m@1.0.0", "testing")
+    assert "waits for approvals: 1.0.0 has 0 of 2 approvals\n" in cli("status").out
+    for name in ("bo", "cy"):
+        assert cli("approve", "m@1.0.0", "--actor", name).code == 0
+        (m,) = json.loads(cli("status", "-o", "json").out)["models"]
+        told = [one["message"] for one in m["awaited"]]
+        assert told == (["1 of 2 approvals (bo)"] if name == "bo" else [])

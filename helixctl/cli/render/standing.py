@@ -47,6 +47,7 @@ def _overview(value: Any) -> dict[str, Any]:
             "overrides": one.overrides,
             "scheduled": [_scheduled(each) for each in one.scheduled],
             "drifted": one.drifted,
+            "awaited": [each._asdict() for each in one.awaited],
         }
         for one in value.models
     ]
@@ -148,6 +149,8 @@ def _notes(one: Payload) -> Iterator[str]:
         yield f"ends: {', '.join(endings)}"
     for each in one["scheduled"]:
         yield f"scheduled: {each['ref'].rpartition('@')[2]} at {each['at']}"
+    for each in one["awaited"]:
+        yield f"waits for approvals: {each['version']} has {each['message']}"
     if one["overrides"]:
         yield f"overrides to review: {len(one['overrides'])}"
     if one["drifted"]:
