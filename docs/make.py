@@ -13,7 +13,7 @@ from typing import Any
 
 from docs import man
 from helixctl import errors
-from helixctl.cli import app, completion, explain
+from helixctl.cli import completion, explain, menu
 from helixctl.cli.commands import completion as shells
 from helixctl.core import audit, checks, comparison, frameworks, integrity, policy_file, record, settings
 from helixctl.core.schema import Schema
@@ -37,8 +37,8 @@ def targets() -> dict[Path, str]:
 def commands() -> str:
     """Return the reference of all commands: what each prints as its help."""
     parts = ["# Commands\n\nWhat each command prints with `-h`; made by `python docs/make.py`.\n"]
-    for name in app.COMMANDS:
-        group = app.GROUPS.get(name)
+    for name in menu.COMMANDS:
+        group = menu.GROUPS.get(name)
         inner = [f"{name} {sub}" for sub in group] if group else [name]
         parts += [f"\n## helixctl {full}\n\n```text\n{explain.command_help(full.split())}```\n" for full in inner]
     return "".join(parts)

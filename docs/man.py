@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from helixctl import __version__, errors
-from helixctl.cli import app
+from helixctl.cli import app, menu
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page: of the program, and of every command."""
     yield "helixctl.1", _program()
-    for name, entry in app.COMMANDS.items():
-        group = app.GROUPS.get(name)
+    for name, entry in menu.COMMANDS.items():
+        group = menu.GROUPS.get(name)
         for words, found in ((f"{name} {sub}", one) for sub, one in group.items()) if group else ((name, entry),):
             yield f"helixctl-{words.replace(' ', '-')}.1", _command(words, found)
 
 
 def _program() -> str:
     rows = []
-    for name, entry in app.COMMANDS.items():
-        inner = [f"{name}-{sub}" for sub in app.GROUPS.get(name, {})] or [name]
+    for name, entry in menu.COMMANDS.items():
+        inner = [f"{name}-{sub}" for sub in menu.GROUPS.get(name, {})] or [name]
         rows += [f".TP\n.BR helixctl-{_text(one)} (1)\n{_text(entry.summary)}\n" for one in inner]
     exits = [f".TP\n.B {code}\n{_text(meaning)}\n" for code, meaning in errors.EXIT_CODES.items()]
     return "".join(
@@ -36,7 +36,7 @@ def _program() -> str:
     )
 
 
-def _command(words: str, entry: app.Entry) -> str:
+def _command(words: str, entry: menu.Entry) -> str:
     name = f"helixctl-{words.replace(' ', '-')}"
     command = app.command(words.rpartition(" ")[2], entry)
     context = command.make_context(f"helixctl {words}", [], resilient_parsing=True)

@@ -21,7 +21,7 @@ def main() -> int:
     import gc
 
     gc.set_threshold(100_000)  # start-up makes no garbage that is worth looking for
-    from helixctl.cli.app import run
+    from helixctl.cli.edge import run
 
     return run(arguments)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from helixctl.cli.app import run
+from helixctl.cli.edge import run
 from helixctl.cli.session import World
 from helixctl.core.record import split_head
 

@@ -130,7 +130,7 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def cli(place: Place) -> Callable[..., Ran]:
     """Run a command line in this process, on the test's registry and clock."""
-    from helixctl.cli.app import run
+    from helixctl.cli.edge import run
     from helixctl.cli.session import World
 
     ids = random.Random(2).randbytes

@@ -286,7 +286,7 @@ def test_two_places_catch_whatever_is_left() -> None:
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
     ]
     # the drivers of clusters share no tree of exceptions, and none of what they say may reach a user
-    assert [place.partition(":")[0] for place in broad] == ["helixctl.cli.app", "helixctl.engines.ibis"]
+    assert [place.partition(":")[0] for place in broad] == ["helixctl.cli.edge", "helixctl.engines.ibis"]
 
 
 @pytest.mark.parametrize("module", MODULES)

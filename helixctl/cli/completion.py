@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from helixctl.cli import app
+from helixctl.cli import app, menu
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Words:
 
 def words() -> list[Words]:
     """Return every command of the tree."""
-    return list(_walk((), app.COMMANDS))
+    return list(_walk((), menu.COMMANDS))
 
 
-def _walk(path: tuple[str, ...], table: dict[str, app.Entry]) -> Iterator[Words]:
+def _walk(path: tuple[str, ...], table: dict[str, menu.Entry]) -> Iterator[Words]:
     for name, entry in table.items():
-        if name in app.GROUPS and not path:
-            yield from _walk((name,), app.GROUPS[name])
+        if name in menu.GROUPS and not path:
+            yield from _walk((name,), menu.GROUPS[name])
         else:
             yield _words((*path, name), entry, app.command(name, entry))
 
 
-def _words(path: tuple[str, ...], entry: app.Entry, command: Any) -> Words:
+def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
     options, choices, takes_value, argument, arguments = (
         [("--help", "Show the help."), ("-h", "Show the help.")],
         {},
@@ -70,7 +70,7 @@ def _argument(param: Any) -> str:
     return "dir" if metavar == "DIR" else "choice" if hasattr(param.type, "choices") else "none"
 
 
-def _choices(param: Any, entry: app.Entry) -> tuple[str, ...]:
+def _choices(param: Any, entry: menu.Entry) -> tuple[str, ...]:
     from helixctl.core.audit import ACTIONS, OUTCOMES, SEVERITIES
     from helixctl.core.lifecycle import Action
 
@@ -92,7 +92,7 @@ def script(shell: str) -> str:
 
 
 def _tops() -> dict[str, str]:
-    return {name: entry.summary for name, entry in app.COMMANDS.items()}
+    return {name: entry.summary for name, entry in menu.COMMANDS.items()}
 
 
 def _bash(commands: list[Words]) -> str:
@@ -107,8 +107,8 @@ def _bash(commands: list[Words]) -> str:
                 values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
     return _BASH.format(
         tops=" ".join(_tops()),
-        groups="|".join(app.GROUPS),
-        subs="\n".join(f'      {name}) words="{" ".join(table)}" ;;' for name, table in app.GROUPS.items()),
+        groups="|".join(menu.GROUPS),
+        subs="\n".join(f'      {name}) words="{" ".join(table)}" ;;' for name, table in menu.GROUPS.items()),
         cases="\n".join(cases),
         values="\n".join(values),
         valued="|".join(sorted({name for one in commands for name in one.takes_value})),
@@ -177,8 +177,8 @@ def _zsh(commands: list[Words]) -> str:
         cases.append(f"      {_quoted(one.name)}) _arguments -s \\\n" + " \\\n".join(rows) + " ;;")
     return _ZSH.format(
         tops="\n".join(f"    {_quoted(f'{name}:{text}')}" for name, text in _tops().items()),
-        groups="|".join(app.GROUPS),
-        subs="\n".join(f"    {name}) subs=({' '.join(table)}) ;;" for name, table in app.GROUPS.items()),
+        groups="|".join(menu.GROUPS),
+        subs="\n".join(f"    {name}) subs=({' '.join(table)}) ;;" for name, table in menu.GROUPS.items()),
         cases="\n".join(cases),
     )
 
@@ -234,7 +234,7 @@ def _fish(commands: list[Words]) -> str:
     lines = ["# fish completion for helixctl; made by: helixctl completion fish", _FISH]
     for name, text in _tops().items():
         lines.append(f"complete -c helixctl -f -n __fish_use_subcommand -a {name} -d {_fish_quoted(text)}")
-    for name, table in app.GROUPS.items():
+    for name, table in menu.GROUPS.items():
         for sub, entry in table.items():
             unseen = f"__fish_seen_subcommand_from {name}; and not __fish_seen_subcommand_from {' '.join(table)}"
             lines.append(f"complete -c helixctl -f -n '{unseen}' -a {sub} -d {_fish_quoted(entry.summary)}")
@@ -246,7 +246,7 @@ def _fish(commands: list[Words]) -> str:
 def _fish_command(one: Words) -> Iterator[str]:
     seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in one.path)
     if len(one.path) == 1:
-        seen += f"; and not __fish_seen_subcommand_from {' '.join(app.GROUPS)}"
+        seen += f"; and not __fish_seen_subcommand_from {' '.join(menu.GROUPS)}"
     if one.argument == "ref":
         yield f"complete -c helixctl -f -n '{seen}' -a '(__helixctl_refs)'"
     if one.argument == "choice":
@@ -283,7 +283,7 @@ def _powershell(commands: list[Words]) -> str:
         rows.append(
             f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; values = @{{ {values} }} }}"
         )
-    groups = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(tuple(table))})" for name, table in app.GROUPS.items())
+    groups = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(tuple(table))})" for name, table in menu.GROUPS.items())
     return _POWERSHELL.format(tops=_ps_list(tuple(_tops())), groups=groups, commands="\n".join(rows))
 
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from helixctl import errors
-from helixctl.cli import app
+from helixctl.cli import app, menu
 from helixctl.core.names import one_of
 from helixctl.errors import Usage
 
@@ -55,12 +55,12 @@ def command_help(words: list[str]) -> str:
         Usage: there is no such command; the nearest is named.
     """
     found: Any = app.tree()
-    table, path = app.COMMANDS, "helixctl"
+    table, path = menu.COMMANDS, "helixctl"
     for word in words:
         if not table:
             raise Usage(f"{path} has no commands of its own", hint=f"{path} --help")
         entry = table[one_of("command or code", word, table)]
-        path, inner = f"{path} {word}", app.GROUPS.get(word, {}) if table is app.COMMANDS else {}
+        path, inner = f"{path} {word}", menu.GROUPS.get(word, {}) if table is menu.COMMANDS else {}
         found = app.group(word, inner) if inner else app.command(word, entry)
         table = inner
     context = found.make_context(path, [], resilient_parsing=True, terminal_width=WIDTH)

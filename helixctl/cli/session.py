@@ -15,9 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
-import typer
-
-from helixctl.cli.streams import is_hung_up, printing, silence
+from helixctl.cli.streams import Done, is_hung_up, printing, silence
 from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
@@ -70,6 +68,15 @@ class Session(NamedTuple):
     terms: Mapping[str, Any] = MappingProxyType({})
     tell: Callable[[int, int], None] = _untold
     told: Callable[[], None] = lambda: None
+
+    def watched(self, name: str) -> Session:
+        """Return the session that shows how far its work is, where somebody may watch."""
+        if self.quiet or not self.world.stderr.isatty():
+            return self
+        from helixctl.cli.progress import Progress
+
+        progress = Progress(self.world.stderr, name)
+        return self._replace(tell=progress.tell, told=progress.stop)
 
     def open(self) -> Registry:
         """Open the registry that `-C`, HELIX_REGISTRY or the working folder names.
@@ -162,7 +169,7 @@ class Session(NamedTuple):
         if self.summary is not None:
             self._summarise(payload, committed=committed)
         if payload["kind"] != "result" and self._is_paged(text) and self._paged(text):
-            raise typer.Exit(code)
+            raise Done(code)
         self.finish(code, text, stands=committed or code != 0)
 
     def _summarise(self, payload: dict[str, Any], *, committed: bool) -> None:
@@ -190,7 +197,7 @@ class Session(NamedTuple):
             for chunk in chunks:
                 out.write(chunk)
             out.flush()
-        raise typer.Exit(code)
+        raise Done(code)
 
     def follow(self, entries: Iterable[Mapping[str, Any]]) -> NoReturn:
         """Print entries of the log as they come, each at once, until somebody interrupts or nobody reads.
@@ -208,7 +215,7 @@ class Session(NamedTuple):
             with printing():
                 self.world.stdout.write(text)
                 self.world.stdout.flush()
-        raise typer.Exit(0)
+        raise Done(0)
 
     def pause(self) -> None:
         """Wait a moment for what comes next.
@@ -237,7 +244,7 @@ class Session(NamedTuple):
             silence(self.world.stdout)
             if isinstance(error, StorageRefused):
                 self.warn(str(error))
-        raise typer.Exit(code)
+        raise Done(code)
 
     def _is_paged(self, text: str) -> bool:
         """Tell whether text is longer than the terminal that somebody reads it on."""

@@ -1,4 +1,4 @@
-"""The streams that a command prints to: closed, full, or no longer read."""
+"""How a command ends, and the streams that it prints to: closed, full, or no longer read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from contextlib import suppress
 from typing import TextIO
 
 from helixctl.errors import StorageRefused
+
+
+class Done(Exception):
+    """A command has printed its result and ends with an exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def is_hung_up(stream: TextIO) -> bool:

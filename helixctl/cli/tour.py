@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from helixctl.cli.app import run
 from helixctl.cli.commands.defaults import sample_folder
+from helixctl.cli.edge import run
 from helixctl.cli.render.paint import paint
 from helixctl.cli.session import Session, World
 from helixctl.errors import Duplicate

@@ -6,14 +6,14 @@ from importlib import import_module
 
 import pytest
 
-from helixctl.cli import app
+from helixctl.cli import app, menu
 from helixctl.errors import EXIT_CODES
 from tests.conftest import Place, Ran
 
 Cli = Callable[..., Ran]
-COMMANDS: dict[str, app.Entry] = {
-    **{name: entry for name, entry in app.COMMANDS.items() if name not in app.GROUPS},
-    **{f"{group} {name}": entry for group, table in app.GROUPS.items() for name, entry in table.items()},
+COMMANDS: dict[str, menu.Entry] = {
+    **{name: entry for name, entry in menu.COMMANDS.items() if name not in menu.GROUPS},
+    **{f"{group} {name}": entry for group, table in menu.GROUPS.items() for name, entry in table.items()},
 }
 PROMISED = {
     *("init", "demo", "completion", "register", "update", "promote", "activate", "deactivate", "rollback", "deprecate"),
@@ -64,9 +64,9 @@ def test_a_command_imports_and_runs_a_function_of_its_own(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_is_listed_under_a_panel_with_one_sentence(name: str) -> None:
     entry = COMMANDS[name]
-    assert entry.panel in app.PANELS
+    assert entry.panel in menu.PANELS
     assert re.fullmatch(r"[A-Z].*\.", entry.summary)
-    assert set(entry.formats) <= {*app.LISTS, "ecs", "ocsf", "cloudevents", "html", *app.CI}
+    assert set(entry.formats) <= {*menu.LISTS, "ecs", "ocsf", "cloudevents", "html", *menu.CI}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -108,8 +108,8 @@ def test_a_command_takes_every_option_that_it_shares(name: str) -> None:
 def test_the_help_of_the_whole_lists_every_command_by_panel(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(cli("--help"), capsys)
     headings = [line for line in text.splitlines() if line and line[0] != " "][1:]
-    assert headings == ["Options:", *(f"{panel.capitalize()}:" for panel in app.PANELS)]
-    for name, entry in app.COMMANDS.items():
+    assert headings == ["Options:", *(f"{panel.capitalize()}:" for panel in menu.PANELS)]
+    for name, entry in menu.COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(entry.summary[:30])}", text, re.MULTILINE)
     assert "Exit codes: 0 done or already so, 1 bug, 2 asked wrongly" in text
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
-from helixctl.cli import app
+from helixctl.cli import menu
 from helixctl.cli.render import ci, formats
 from helixctl.cli.render.formats import Look
 from helixctl.cli.render.paint import safe
@@ -182,9 +182,9 @@ def cells(markdown: str) -> list[str]:
 
 
 def test_the_formats_are_those_that_the_commands_offer() -> None:
-    assert tuple(ci.FORMATS) == app.CI
-    for entry in (app.COMMANDS["verify"], app.COMMANDS["check"], app.AUDIT["verify"]):
-        assert entry.formats == ("text", "json", *app.CI)
+    assert tuple(ci.FORMATS) == menu.CI
+    for entry in (menu.COMMANDS["verify"], menu.COMMANDS["check"], menu.AUDIT["verify"]):
+        assert entry.formats == ("text", "json", *menu.CI)
     assert set(ci.VIEWS) == {kind for kind, module in formats.PAGES.items() if module == "ci"}
 
 
@@ -367,7 +367,7 @@ def tampered(place: Place) -> None:
     segment.write_bytes(segment.read_bytes().replace(b"alice", b"mallo"))
 
 
-@pytest.mark.parametrize("output", app.CI)
+@pytest.mark.parametrize("output", menu.CI)
 @pytest.mark.parametrize("change", [as_it_is, edited, tampered])
 @pytest.mark.parametrize("command", ["verify", "audit verify", "check m@1.0.0 --for deactivate", "check m@1.0.0"])
 def test_the_format_changes_neither_the_exit_code_nor_what_is_found(
@@ -403,7 +403,7 @@ BAD = b'{"success":true,"latency_ms":9000,"confidence":0.9}\n' * 60 + b'{"succes
 FINE = b'{"success":true,"latency_ms":90,"confidence":0.9}\n' * 90
 
 
-@pytest.mark.parametrize("output", app.CI)
+@pytest.mark.parametrize("output", menu.CI)
 @pytest.mark.parametrize(("raw", "code"), [(BAD, 3), (FINE, 0), (b"", 7)])
 def test_an_evaluation_tells_each_threshold_that_stops_it(
     place: Place, cli: Cli, output: str, raw: bytes, code: int
@@ -429,7 +429,7 @@ def test_a_test_of_junit_keeps_its_name_whatever_the_figures_are(place: Place, c
     ]
 
 
-@pytest.mark.parametrize("output", ["csv", *app.CI])
+@pytest.mark.parametrize("output", ["csv", *menu.CI])
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_evidence_judged_again_is_told_in_every_format(place: Place, cli: Cli, output: str, is_damaged: bool) -> None:
     place.register("m@1.0.0")
@@ -468,7 +468,7 @@ def test_a_summary_that_cannot_be_written_undoes_no_verdict(place: Place, cli: C
     assert "GITHUB_STEP_SUMMARY" in ran.err
 
 
-@pytest.mark.parametrize("output", app.CI)
+@pytest.mark.parametrize("output", menu.CI)
 def test_a_comparison_tells_each_metric_that_is_worse(place: Place, cli: Cli, output: str) -> None:
     place.register("m@1.0.0")
     place.register("m@2.0.0")

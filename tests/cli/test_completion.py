@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helixctl.cli import app
+from helixctl.cli import menu
 from helixctl.cli.completion import FILES, script, words
 from helixctl.cli.words import answer
 from tests.conftest import Place
@@ -158,8 +158,8 @@ def test_every_script_knows_every_command_and_every_long_option(shell: str) -> N
 
 def test_the_words_cover_the_whole_tree() -> None:
     names = {one.name for one in words()}
-    inner = {f"{group} {name}" for group, table in app.GROUPS.items() for name in table}
-    assert names == {*app.COMMANDS, *inner} - set(app.GROUPS)
+    inner = {f"{group} {name}" for group, table in menu.GROUPS.items() for name in table}
+    assert names == {*menu.COMMANDS, *inner} - set(menu.GROUPS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from helixctl.cli.app import run
+from helixctl.cli.edge import run
 from helixctl.cli.session import PAUSE_S, World
 from tests.conftest import Place, Ran
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helixctl import errors
-from helixctl.cli import app
+from helixctl.cli import menu
 from tests.conftest import Place, Ran
 
 Cli = Callable[..., Ran]
@@ -81,8 +81,8 @@ def test_a_misspelt_model_or_version_is_answered_with_the_nearest(
 
 
 def test_there_is_a_manual_page_of_every_command() -> None:
-    names = {f"helixctl-{name}.1" for name in app.COMMANDS if name not in app.GROUPS}
-    names |= {f"helixctl-{group}-{name}.1" for group, table in app.GROUPS.items() for name in table}
+    names = {f"helixctl-{name}.1" for name in menu.COMMANDS if name not in menu.GROUPS}
+    names |= {f"helixctl-{group}-{name}.1" for group, table in menu.GROUPS.items() for name in table}
     assert {path.name for path in MAN.glob("*.1")} == {"helixctl.1", *names}
 
 

@@ -39,22 +39,21 @@ def test_show_imports_no_more_than_it_needs(place: Place) -> None:
     absent = {"helixctl.gate", "helixctl.core.policy", "helixctl.core.planning", "helixctl.storage.ledger"}
     absent |= {"helixctl.storage.commit", "helixctl.core.judge", "helixctl.engines", "helixctl.cli.completion"}
     assert found & absent == set()
-    commands = {name for name in own(found) if name.startswith("helixctl.cli.commands.")}
-    assert commands == {"helixctl.cli.commands.show", "helixctl.cli.commands.options"}
+    assert not any(name.startswith(("helixctl.cli.commands.", "typer")) for name in found)
 
 
 BUDGETS = {
     "show m@1.0.0": 34,
     "show m@latest": 40,
     "list": 39,
-    "diff m@1.0.0 m@latest": 40,
+    "diff m@1.0.0 m@latest": 42,
     "status": 49,
-    "history m": 43,
+    "history m": 46,
     "check m@1.0.0 --for block": 56,
-    "verify": 60,
-    "block m@1.0.0": 60,
-    "help 3": 16,
-    "--help": 11,
+    "verify": 63,
+    "block m@1.0.0": 63,
+    "help 3": 18,
+    "--help": 13,
 }
 """How many modules of its own a command may import: each costs start-up time, whatever the machine."""
 

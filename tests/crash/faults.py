@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from helixctl.api import Registry
-from helixctl.cli.app import run
+from helixctl.cli.edge import run
 from helixctl.cli.session import World
 from helixctl.storage import disk
 from helixctl.storage.registry import Store

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from helixctl.cli import app
+from helixctl.cli import app, menu
 from helixctl.core import people, policy_file, settings
 from tests.conftest import Ran
 
@@ -88,10 +88,10 @@ def typed() -> list[str]:
     return [line for text in (*shown, *examples) for line in commands_in(text)]
 
 
-def leaves() -> Iterator[tuple[str, app.Entry]]:
-    for name, entry in app.COMMANDS.items():
-        if name in app.GROUPS:
-            yield from ((f"{name} {sub}", inner) for sub, inner in app.GROUPS[name].items())
+def leaves() -> Iterator[tuple[str, menu.Entry]]:
+    for name, entry in menu.COMMANDS.items():
+        if name in menu.GROUPS:
+            yield from ((f"{name} {sub}", inner) for sub, inner in menu.GROUPS[name].items())
         else:
             yield name, entry
 

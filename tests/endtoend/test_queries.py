@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from helixctl.cli import app
+from helixctl.cli import menu
 from tests.conftest import Place, Ran
 from tests.endtoend.outside import COMMAND, is_refusal, payload
 
 Cli = Callable[..., Ran]
 Helix = Callable[..., Ran]
-FORMATS = app.AUDIT["export"].formats
+FORMATS = menu.AUDIT["export"].formats
 
 
 def seqs(ran: Ran) -> list[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helixctl.cli import app
+from helixctl.cli import menu
 from tests.conftest import BECAUSE, OVERRIDE, Place, Ran
 
 Helix = Callable[..., Ran]
@@ -95,10 +95,10 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
 """A line that may succeed and one that is refused, by command; both get the secret on stdin and in the environment."""
 
 
-def leaves() -> Iterator[tuple[str, app.Entry]]:
-    for name, entry in app.COMMANDS.items():
-        if name in app.GROUPS:
-            yield from ((f"{name} {inner}", one) for inner, one in app.GROUPS[name].items())
+def leaves() -> Iterator[tuple[str, menu.Entry]]:
+    for name, entry in menu.COMMANDS.items():
+        if name in menu.GROUPS:
+            yield from ((f"{name} {inner}", one) for inner, one in menu.GROUPS[name].items())
         else:
             yield name, entry
 
@@ -282,7 +282,7 @@ def test_of_an_inference_only_known_fields_are_kept(planted: Place, helix: Helix
 def test_a_line_of_an_export_that_is_no_entry_is_not_quoted(full: Place, helix: Helix) -> None:
     exported = helix("audit", "export", cwd=full.root).out
     for bad in (CANARY, f'{{"v":1,"seq":1,"token":"{CANARY}"}}', exported.splitlines()[0].replace("alice", CANARY)):
-        for output in app.AUDIT["verify"].formats:
+        for output in menu.AUDIT["verify"].formats:
             ran = helix(
                 "audit", "verify", "--file", "-", "-o", output, stdin=f"{exported}{bad}\n".encode(), cwd=full.root
             )

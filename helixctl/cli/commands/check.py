@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from helixctl.cli import quick
 from helixctl.cli.commands.options import For, Ref, Region
 
 
@@ -22,5 +23,4 @@ def run(ctx: typer.Context, ref: Ref, action: For = "activate", region: Region =
 
     Exit codes: 0 allowed, 2 a policy does not load, 3 denied, 4 not found, 5 no such step, 6 drift, 7 inconclusive.
     """
-    session = ctx.obj
-    session.emit(session.open().check(ref, action, region=region))
+    quick.check(ctx.obj, ref, action, region)

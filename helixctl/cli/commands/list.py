@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from helixctl.cli import quick
+
 
 def run(
     ctx: typer.Context,
@@ -21,5 +23,4 @@ def run(
 
     Exit codes: 0 listed, 4 no such model, 6 some files cannot be read (the rest is listed).
     """
-    session = ctx.obj
-    session.emit(session.open().list(model))
+    quick.list_(ctx.obj, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from helixctl.cli import quick
 from helixctl.cli.commands.options import Ref
 
 
@@ -18,9 +19,4 @@ def run(ctx: typer.Context, ref: Ref) -> None:
 
     Exit codes: 0 shown, 4 not found, 6 the file is damaged.
     """
-    from helixctl.cli.render.data import Shown
-
-    session = ctx.obj
-    registry = session.open()
-    record = registry.show(ref)
-    session.emit(Shown(record, registry.rolling(record), registry.waiting(record.ref)))
+    quick.show(ctx.obj, ref)

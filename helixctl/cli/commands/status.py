@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from helixctl.cli import quick
 from helixctl.cli.commands.parse import moment
 
 
@@ -31,6 +32,7 @@ def run(
     Exit codes: 0 told, 2 no such time, 4 no such model, 6 some files cannot be read, or the log is broken.
     """
     session = ctx.obj
+    if at is None:
+        quick.status(session, model)
     registry = session.open()
-    then = moment(at, "--at", registry.store.clock())
-    session.emit(registry.status(model, at=then))
+    session.emit(registry.status(model, at=moment(at, "--at", registry.store.clock())))
