@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from helixctl.core import evidence
 from helixctl.core.audit import Filter
-from helixctl.core.comparison import counted
 from helixctl.core.evidence import Evidence
 from helixctl.core.names import Ref
 from helixctl.engines import Reduction
@@ -77,6 +76,8 @@ def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bo
     except HelixError as error:
         return head._replace(fault=f"{error.message}")
     again = one.judged()
+    from helixctl.core.comparison import counted
+
     verdict = counted(again.verdict, entry["data"].get("compared"))  # what it was compared with is not kept
     facts = {
         "verdict": (said, str(verdict)),

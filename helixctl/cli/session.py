@@ -143,9 +143,10 @@ class Session(NamedTuple):
         """
         from helixctl.api.sources import Asked
         from helixctl.cli.commands.parse import duration
-        from helixctl.core.scoring import refuse
 
         if scorer is not None:
+            from helixctl.core.scoring import refuse
+
             refuse(scorer)
         query = self.query()._replace(scorer=scorer)
         if window is not None and (sources or datasets or any(query)):

@@ -65,7 +65,7 @@ def path_of(ref: Ref, at: datetime, digest: str) -> str:
 def time_of(path: str) -> datetime | None:
     """Return the time that is in the name of evidence; None for the path of something else."""
     found = _NAME.fullmatch(path.rpartition("/")[2])
-    return datetime.strptime(found[1], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC) if found else None
+    return datetime.fromisoformat(f"{found[1][:15]}.{found[1][15:21]}+00:00").astimezone(UTC) if found else None
 
 
 def encode(evidence: Evidence, table: bytes | None = None) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -13,6 +12,7 @@ from operator import add, itemgetter, mul
 from typing import Any, NamedTuple
 
 from helixctl.core import statistics as st
+from helixctl.core.digest import sha256
 from helixctl.core.times import parse_instant, short
 
 ERROR_CLASSES = ("timeout", "rate_limit", "server", "client", "other")
@@ -252,7 +252,7 @@ def added(scores: Iterable[Score]) -> tuple[Score, ...]:
 
 def digest_of(raw: bytes) -> str:
     """Return the digest of a table by its canonical bytes."""
-    return hashlib.sha256(raw).hexdigest()
+    return sha256(raw)
 
 
 def table_of(rows: Iterable[Row], latest: datetime | None) -> Stats:
