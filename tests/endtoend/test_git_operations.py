@@ -366,7 +366,7 @@ def two_activations_with_one_predecessor(repo: Repo) -> None:
     repo.change(*register("m@3.0.0"))
     both_activate(repo, "m@2.0.0", "m@3.0.0")
     assert repo.unmerged() == {"models/m/1.1.0.toml"}
-    repo.settle("theirs")
+    repo.settle("ours")  # whose entry is the last of the two, by their hashes
 
 
 def one_activation_twice(repo: Repo) -> None:
