@@ -135,7 +135,14 @@ def main() -> int:
         work = {
             "cat": ["/bin/cat", str(lines)],
             "python -c pass": [sys.executable, "-c", "pass"],
-            "show": [program, "show", "acme/m@1.0.0", "--output=text", "-C", str(place / "registry")],  # by way of Typer
+            "show": [
+                program,
+                "show",
+                "acme/m@1.0.0",
+                "--output=text",
+                "-C",
+                str(place / "registry"),
+            ],  # by way of Typer
             "evaluate 1,000": [*ours, str(few)],
             "lines by hand": [*by_hand, BY_HAND.format(reading)],
             "by hand, compact": [*by_hand, COMPACT.format(reading)],

@@ -129,9 +129,9 @@ def foresee(store: "Store", action: Action, request: Request | None, ref: Ref) -
 
 
 def check(asked: Foreseen) -> Decision:
-    """Return what policy would say; what is so already is allowed, without a finding: the write would be unchanged."""
+    """Return what policy would say; what is so already is allowed, as the write would be unchanged, and no rule is asked."""
     if not asked.is_change:
-        return Decision(asked.action, asked.case.subject.ref)
+        return Decision(asked.action, asked.case.subject.ref, (), policy.unchanged(asked.action, asked.case.subject))
     return policy.decide(asked.action, asked.case, asked.policies, asked.request)
 
 

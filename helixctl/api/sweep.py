@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from helixctl.api.scheduling import due
 from helixctl.core import request as ask
@@ -18,6 +18,9 @@ from helixctl.errors import Damaged, Drift, HelixError, NothingToRestore
 from helixctl.gate import Result, submit
 from helixctl.storage import ledger, lock
 from helixctl.storage.registry import Store
+
+if TYPE_CHECKING:
+    from helixctl.core.policy import Policy
 
 
 class Warned(NamedTuple):
@@ -66,10 +69,19 @@ def sweep(store: Store, request: ask.Request, as_of: datetime) -> Swept:
         HelixError: settings or policies do not load, or the log is broken.
     """
     settings = store.settings()
-    store.policies()  # what does not load stops the sweep before it writes
+    _refuse_uncompiled(store.policies())  # what does not load stops the sweep before it writes
     alone = nullcontext() if request.dry_run else lock.exclusive(store.root, path=lock.SWEEP)
     with alone:  # two sweeps at once would both warn
         return _sweep(store, request, as_of, settings)
+
+
+def _refuse_uncompiled(policies: tuple[Policy, ...]) -> None:
+    from helixctl.core.linting import uncompiled
+
+    for one in policies:
+        for rule in one.rules:
+            for error in uncompiled(rule):
+                raise one.at_fault(rule, error)
 
 
 def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settings) -> Swept:

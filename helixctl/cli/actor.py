@@ -18,8 +18,11 @@ def actor_of(given: str | None, environment: Mapping[str, str]) -> Actor:
     """
     stated = given if given is not None else environment.get("HELIX_ACTOR")
     if stated is not None and (given is not None or stated):
-        if not stated.strip() or len(stated) > MAX_ID or not stated.isprintable():
-            raise Usage(f"invalid actor {stated[:40]!a}", hint=f"give a printable name of at most {MAX_ID} characters")
+        if not stated or len(stated) > MAX_ID or not stated.isprintable() or stated != _plain(stated):
+            hint = (
+                f"give a printable name of at most {MAX_ID} characters, without spaces around it or look-alikes in it"
+            )
+            raise Usage(f"invalid actor {stated[:40]!a}", hint=hint)
         return Actor(stated, "user", "flag" if given is not None else "environment")
     return _ci(environment) or _git() or _system()
 
@@ -64,5 +67,17 @@ def _system() -> Actor:
         return Actor(f"uid-{os.getuid()}", "user", "os")
 
 
+def _plain(name: str) -> str:
+    """Return a name without what makes another look like it.
+
+    Source: Unicode Standard Annex 15, NFKC.
+    """
+    if name.isascii():
+        return name.strip()
+    from unicodedata import normalize
+
+    return normalize("NFKC", name).strip()
+
+
 def _clean(name: str) -> str:
-    return "".join(letter for letter in name if letter.isprintable())[:MAX_ID]
+    return _plain("".join(letter for letter in name if letter.isprintable()))[:MAX_ID]

@@ -48,7 +48,7 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
         except TypeError:
             yield "error", f"{name} ({_kind(value)}) cannot be held to {limit}"
             continue
-        told = f"{name} is {said(name, value)}, {limit}"
+        told = f"{name} is {said(name, value)}, {'' if kept or word in ('min', 'max') else 'not '}{limit}"
         yield ("pass", told) if kept else ("fail", f"{told}{_beyond(word, value, wanted[word])}")
 
 
@@ -63,6 +63,8 @@ def _dated(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, tuple | list) and not value:
+        return "an empty array"
     kinds = {bool: "true or false", str: "a text", tuple: "an array", dict: "a table"}
     return kinds.get(type(value), "a date" if isinstance(value, date) else "a number")
 
@@ -78,9 +80,11 @@ def _same(value: Any, wanted: Any) -> bool:
 
 
 def _each(value: Any) -> tuple[Any, ...]:
-    """Return the elements of an array, or the one value."""
+    """Return the elements of an array, or the one value; an empty array states nothing that could hold."""
     if isinstance(value, Mapping):
         raise TypeError("is a table")
+    if isinstance(value, tuple | list) and not value:
+        raise TypeError("is empty")
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 

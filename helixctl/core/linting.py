@@ -71,6 +71,12 @@ def _broken(make: Callable[[], Rule]) -> Iterator[Invalid]:
     except Invalid as error:
         yield error
         return
+    for one in uncompiled(rule):
+        yield Invalid(one.message, key=f"{rule.key}.{one.key}", hint=one.hint)
+
+
+def uncompiled(rule: Rule) -> Iterator[Invalid]:
+    """Yield the expressions of a rule that do not compile."""
     for key, text in (("when", rule.when), ("expr", rule.parameters if rule.check == "expr" else None)):
         if text is not None:
             from helixctl.core.expressions import compiled
@@ -78,4 +84,4 @@ def _broken(make: Callable[[], Rule]) -> Iterator[Invalid]:
             try:
                 compiled(text, key)
             except Invalid as error:
-                yield Invalid(error.message, key=f"{rule.key}.{key}", hint=error.hint)
+                yield error

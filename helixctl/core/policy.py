@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helixctl.core import toml
 from helixctl.core.case import Answer, Case
 from helixctl.core.checks import CHECKS
-from helixctl.core.lifecycle import Action
+from helixctl.core.lifecycle import REACHED_BY, Action
 from helixctl.core.names import Ref
 from helixctl.core.record import canonical_digest
 from helixctl.errors import BadSettings, HelixError, Invalid
 
 if TYPE_CHECKING:
+    from helixctl.core.record import Record
     from helixctl.core.request import Request
 
 GATED = frozenset({Action.CANARY, Action.ACTIVATE})
@@ -158,6 +159,15 @@ def asked(action: Action, case: Case, request: "Request | None") -> Case:
     """Return the case of one question: the action, by whom, and in which region."""
     case = case._replace(action=action, kept={})
     return case._replace(requester=request.requester, region=request.region or case.region) if request else case
+
+
+def unchanged(action: Action, subject: "Record") -> tuple[Finding, ...]:
+    """Return what is said where a version has the status asked for: no rule judges it, also none that would deny now."""
+    if REACHED_BY[subject.status] is not action:
+        return ()
+    bar = ", and blocked" if subject.blocked else ""
+    message = f"is {subject.status} already{bar}: no rule was asked"
+    return (Finding("unchanged", "advisory", "not_applicable", message),)
 
 
 def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "Request | None" = None) -> Decision:

@@ -205,10 +205,11 @@ def engine(name: str) -> Engine:
 
 
 def secretless(url: str) -> str:
-    """Return an address without user, password and parameters."""
+    """Return an address without user, password and parameters; of one that is written wrongly, what can hold none."""
     scheme, sign, rest = url.partition("://")
-    place = re.split(r"[?#;]", rest.rpartition("@")[2])[0]
-    return f"{scheme}{sign}{place}" if sign else scheme
+    if not sign:
+        return re.split(r"[?#;:/]", url.rpartition("@")[2])[0]
+    return f"{scheme}{sign}{re.split(r'[?#;]', rest.rpartition('@')[2])[0]}"
 
 
 def away(url: str, error: Exception) -> StorageRefused:

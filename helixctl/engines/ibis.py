@@ -64,7 +64,9 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     scheme = query.connect.partition("://")[0]
     name = _NAMES.get(scheme, scheme)
     if name not in DIALECTS:
-        raise Usage(f"no kind of cluster {scheme!a}", hint=f"choose one of: {', '.join((*DIALECTS, *_NAMES))}")
+        raise Usage(
+            f"no kind of cluster {secretless(scheme)!a}", hint=f"choose one of: {', '.join((*DIALECTS, *_NAMES))}"
+        )
     with catch_warnings(action="ignore"), _connected(name, query.connect) as connection:
         kinds = _kinds(connection, query.table)
         table = f"{'.'.join(map(quoted, query.table.split('.')))} AS t0"

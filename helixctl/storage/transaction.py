@@ -60,9 +60,21 @@ class Transaction(NamedTuple):
             files |= {path: raw for path, raw in plan.files.items() if raw is not None}
             changes += self._others(plan)
         if entry.outcome != "denied":
+            self._unchanged(now)
             edits, effects = unrecorded(self.store, self.book, now.settings)
             entry = entry._replace(changes=(*changes, *edits), effects=(*entry.effects, *effects))
         return self.append(entry, files, now.settings)
+
+    def _unchanged(self, now: Snapshot) -> None:
+        """Refuse to go on where what decided is no longer what lies on the disk.
+
+        Raises:
+            Changed: settings or a policy were edited since they were read.
+        """
+        paths = tree.policy_paths(self.store.root)
+        found = {commit.digest_of(os.path.join(self.store.root, path)) for path in paths}
+        if found != {one.digest for one in now.policies} or self.store.settings() != now.settings:
+            raise Changed("settings or a policy changed while the command ran", path="policies", hint="run it again")
 
     def _others(self, plan: Plan) -> Iterator[Change]:
         """Yield how the files of a plan that are no records change."""

@@ -74,3 +74,11 @@ def test_a_name_from_elsewhere_is_cleaned_and_cut() -> None:
     found = actor_of(None, {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "a\nb\x1b[31m" + "x" * 300})
     assert found.id.startswith("ab[31mx")
     assert len(found.id) == MAX_ID
+
+
+@pytest.mark.parametrize("name", [" alice", "alice ", "alice\u00a0", "alice@example\uff0ecom", "\uff41lice"])
+def test_a_name_that_looks_like_another_is_refused(name: str) -> None:
+    with pytest.raises(Usage, match="invalid actor"):
+        actor_of(name, {})
+    found = actor_of(None, {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": name})
+    assert found.id in ("alice", "alice@example.com")

@@ -60,4 +60,12 @@ def test_a_history_reads_as_the_log_of_git(two: Place, cli: Cli) -> None:
     head, actor, date, empty, *body = ran.out.splitlines()
     assert (head, actor) == ("entry 3  version.activated  m@1.0.0", "Actor:  alice@example.com (test)")
     assert date.startswith("Date:   2026-03-01T")
-    assert (empty, body) == ("", ["    m@1.0.0: inactive -> active", "    reason: already serves in production", ""])
+    assert (empty, body) == (
+        "",
+        [
+            "    m@1.0.0: inactive -> active",
+            "    reason: already serves in production",
+            "    overridden: tested-first, evaluation",
+            "",
+        ],
+    )

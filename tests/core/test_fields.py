@@ -115,11 +115,11 @@ def test_there_is_a_case_here_for_every_bound() -> None:
         ),
         (
             {"field": "capabilities", "contains": ["tool_calling"]},
-            "capabilities is streaming, languages, contains tool_calling",
+            "capabilities is streaming, languages, not contains tool_calling",
             "helixctl update m@1.0.0 --set capabilities.tool_calling=true",
         ),
-        ({"field": "lifecycle.status", "equals": "active"}, "lifecycle.status is inactive, equals active", None),
-        ({"field": "provider", "matches": "x*"}, "provider is acme, matches x*", "--set provider=VALUE"),
+        ({"field": "lifecycle.status", "equals": "active"}, "lifecycle.status is inactive, not equals active", None),
+        ({"field": "provider", "matches": "x*"}, "provider is acme, not matches x*", "--set provider=VALUE"),
     ],
 )
 def test_a_finding_names_value_and_limit_and_what_to_type(
@@ -140,7 +140,7 @@ def test_every_row_is_judged_and_what_cannot_be_is_the_outcome() -> None:
     answer = ask(rows)
     assert answer.outcome == "error"
     assert "metrics.scores.a is not in the version file" in answer.message
-    assert "provider is acme, equals x" in answer.message
+    assert "provider is acme, not equals x" in answer.message
     assert "tags" not in answer.message
 
 
@@ -185,3 +185,12 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
     record = record._replace(spec={**record.spec, "description": "a" * 16_000})
     wanted = CHECKS["check"].parameters({"field": "description", "matches": "*a" * 99 + "b"})
     assert CHECKS["check"].answer(wanted, Case(record, None, AT, SETTINGS)).outcome == "fail"
+
+
+@pytest.mark.parametrize("bound", ["in", "matches"])
+def test_an_empty_array_holds_no_bound_of_its_elements(bound: str) -> None:
+    wanted = {"field": "tags", bound: ["reviewed"] if bound == "in" else "reviewed*"}
+    answer = CHECKS["check"].answer(
+        CHECKS["check"].parameters(wanted), Case(made(extra="tags = []\n"), None, AT, SETTINGS)
+    )
+    assert (answer.outcome, "tags (an empty array)" in answer.message) == ("error", True)

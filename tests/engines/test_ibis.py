@@ -151,6 +151,10 @@ def test_the_query_is_of_the_grammar_of_every_dialect(name: str) -> None:
         ("spark://127.0.0.1:7077", "spark://127.0.0.1:7077"),
         ("https://prometheus.example/?token=abc", "https://prometheus.example/"),
         ("pyspark", "pyspark"),
+        ("clickhouse:me:p4ss@db/x", "db"),
+        ("me:p4ss@db", "db"),
+        ("http:/me:p4ss@db/x", "db"),
+        ("me:p4ss", "me"),
     ],
 )
 def test_an_address_is_named_without_user_password_and_parameters(url: str, plain: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from helixctl.api import Registry
+from helixctl.errors import Changed
 from tests.conftest import ALICE, BECAUSE, OVERRIDE, Place
 from tests.storage.conftest import Git, segments
 
@@ -197,3 +198,27 @@ def test_the_line_of_an_entry_has_its_keys_in_the_order_of_the_contract(place: P
     raw = segments(place)[0].read_text()
     order = "v seq ts id registry action severity outcome actor model version reason changes effects data tool parents"
     assert list(json.loads(raw)) == [*order.split(), "hash"]
+
+
+@pytest.mark.parametrize(
+    ("path", "more"), [("policies/default.toml", b"# edited\n"), ("helix.toml", b"[audit]\nsign = true\n")]
+)
+def test_what_decided_and_was_edited_before_the_commit_stops_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, path: str, more: bytes
+) -> None:
+    from helixctl import gate
+
+    place.register("m@1.0.0")
+    real, edited = gate.judge, place.root / path
+
+    def judge(*given: Any) -> Any:
+        found = real(*given)
+        edited.write_bytes(edited.read_bytes() + more)
+        return found
+
+    monkeypatch.setattr(gate, "judge", judge)
+    before = place.path("m@1.0.0").read_bytes()
+    with pytest.raises(Changed, match="changed while the command ran"):
+        place.registry.promote("m@1.0.0", "testing")
+    assert place.path("m@1.0.0").read_bytes() == before
+    assert len(list(place.registry.audit())) == 2

@@ -154,6 +154,11 @@ def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
     return "".join(_entry(entry, verbose, screen) for entry in payload["entries"])
 
 
+_TOLD = ("at", "not_after", "scheduled_by", "why", "entry", "withdraws", "expires")
+"""What an entry's data says to a reader of the log."""
+_RULES = ("policies/", "trust/", "helix.toml")
+
+
 def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
     subject = f"{entry['model']}@{entry['version']}" if entry["model"] else entry["registry"]
     outcome = entry["outcome"]
@@ -172,7 +177,16 @@ def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
             )
     if entry["reason"]:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
+    lines += [
+        f"    {name.replace('_', ' ')}: {safe(cell(entry['data'][name]))}\n" for name in _TOLD if name in entry["data"]
+    ]
+    for row in entry["changes"]:
+        if row["path"].startswith(_RULES):
+            before, after = ((row[side] or "none")[:12] for side in ("before", "after"))
+            lines.append(f"    {safe(row['path'])}: {before} -> {after}\n")
     decision = entry["data"].get("decision")
+    if decision and decision.get("overrides"):
+        lines.append(f"    overridden: {safe(', '.join(decision['overrides']))}\n")
     if decision and outcome == "denied":
         from textwrap import indent
 
