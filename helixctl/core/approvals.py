@@ -123,7 +123,7 @@ def _ruling(found: Found, wanted: Rule, case: Case, known: Known, withdrawn: set
         why = found.fault or _elsewhere(one, case)
     elif one.id in withdrawn:
         why = "was withdrawn"
-    elif person is None:
+    elif person is None and one.kind != "rejection":
         why = f"is by {one.by}, who is not in {APPROVERS}"
     elif one.kind == "approval":
         why = next(_objections(found, one, wanted, case), None)
@@ -178,7 +178,7 @@ def _unproven(found: Found, one: Statement, known: Known) -> str | None:
 
 def _withdrawn(found: Iterable[Found], wanted: Rule, known: Known) -> Iterator[str]:
     """Yield the ids of the statements that their authors took back."""
-    stated = {one.statement.id: one.statement for one in found if one.statement}
+    stated = {one.statement.id: one.statement for one in found if one.statement and not one.fault}
     for one in found:
         word = one.statement
         target = stated.get(word.withdraws or "") if word and not one.fault else None
@@ -189,8 +189,12 @@ def _withdrawn(found: Iterable[Found], wanted: Rule, known: Known) -> Iterator[s
 
 
 def standing(case: Case) -> tuple[Statement, ...]:
-    """Return the approvals and rejections that nobody took back, oldest first, whether or not they count."""
-    judged = [one for one in rulings({}, case) if one.statement.kind in ("approval", "rejection")]
+    """Return the approvals and rejections of the log that nobody took back, oldest first, whether or not they count."""
+    if case.approvals is None:
+        return ()
+    sound = tuple(one for one in case.approvals.found if not one.fault)
+    stated = rulings({}, case._replace(approvals=case.approvals._replace(found=sound)))
+    judged = [one for one in stated if one.statement.kind in ("approval", "rejection")]
     return tuple(one.statement for one in judged if one.why != "was withdrawn")
 
 

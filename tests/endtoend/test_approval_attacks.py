@@ -388,6 +388,25 @@ def test_a_file_without_an_entry_does_not_count(town: Town) -> None:
     assert found == {"unknown-file"}
 
 
+@pytest.mark.parametrize("name", ["0.toml", "zzz.toml"])
+@pytest.mark.parametrize("parameters", ["required = 1", SIGNED])
+def test_a_forged_file_with_the_id_of_a_rejection_neither_takes_it_back_nor_hides_it(
+    town: Town, name: str, parameters: str
+) -> None:
+    town.rule(parameters)
+    town.approve("ada", "--sign")
+    assert town.by("bob", "reject", REF, "--sign").code == 0
+    (path,) = [one for one in town.statements() if 'kind = "rejection"' in one.read_text()]
+    text = path.read_text().replace('"rejection"', '"approval"').replace("bob@example.com", "eve@example.com")
+    forged = path.with_name(name)
+    forged.write_text(text + 'action = "activate"\nexpires = 2027-01-01T00:00:00Z\n')
+    town.refused(town.by("eve", "withdraw", REF, path.stem, "--sign"), "is by 'bob@example.com': only its author")
+    town.refused(town.by("eve", "withdraw", REF), "0 approvals and rejections")
+    town.denied("rejected by bob")
+    assert town.by("bob", "withdraw", REF, path.stem, "--sign").code == 0
+    town.allowed()
+
+
 @pytest.mark.parametrize("text", ["", "x", "schema = 2\n", 'schema = 1\nkind = "approval"\n', "\0"])
 def test_a_file_that_is_no_statement_does_not_count_and_is_told(town: Town, text: str) -> None:
     path = town.root / "approvals/m/1.0.0/20260301T120000000000Z-0123456789ab.toml"
@@ -471,6 +490,19 @@ def test_a_rejection_vetoes_until_its_author_withdraws_it(town: Town) -> None:
     town.approve("ada")
     town.denied("rejected by eve: it leaks")
     assert town.by("eve", "withdraw", REF).code == 0
+    town.allowed()
+
+
+def test_a_veto_outlasts_that_its_author_is_taken_out_of_the_people(town: Town) -> None:
+    town.rule("required = 1")
+    town.approve("ada")
+    assert town.by("eve", "reject", REF).code == 0
+    town.trust(APPROVERS.replace('eve = ["eve@example.com"]\n', ""))
+    town.denied("rejected by eve@example.com")
+    town.refused(town.by("eve", "withdraw", REF), "'eve@example.com' is not in trust/approvers.toml")
+    town.trust(APPROVERS.replace("eve = [", "zoe = ['zoe@example.com', "))
+    town.denied("rejected by zoe")
+    assert town.by("zoe", "withdraw", REF).code == 0
     town.allowed()
 
 
