@@ -36,7 +36,7 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
     for version in data.get("accepted", ()):
         yield "author", f"{entry['model']}@{version}", who
     decision = data.get("decision", {})
-    for one in decision.get("approvals", ()):
+    for one in decision.get("approvals", ()) if entry.get("outcome") != "denied" else ():
         yield "spent", ref, str(one)
     if "override.used" in names:
         told = {key: entry[key] for key in ("id", "model", "version", "ts", "action", "reason")}

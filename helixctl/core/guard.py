@@ -156,8 +156,9 @@ def _is_legal(origin: str | None, target: str | None) -> bool:
 
 def asked(entry: Mapping[str, Any]) -> ask.Request:
     """Return what an entry was asked for, as far as policy looks at it: by whom, why, with which overrides."""
-    own, actor = entry["effects"][0], Actor(entry["actor"]["id"], "api", "verify")
-    overrides = tuple(entry["data"]["decision"].get("overrides", ()))
+    own, data = entry["effects"][0], entry["data"]
+    actor = Actor(str(data.get("scheduled_by", entry["actor"]["id"])), "api", "verify")
+    overrides = tuple(data["decision"].get("overrides", ()))
     return ask.Request(ask.Adopt(Ref(own["model"], own["version"])), actor, entry["reason"], overrides=overrides)
 
 

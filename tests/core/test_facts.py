@@ -26,6 +26,7 @@ DIGESTS = {"specification": "abc"}
         (entry("version.activated", "version.updated"), set()),
         (entry("registry.reconciled", accepted=["2.0.0"]), {("author", "m@2.0.0", "ada")}),
         (entry("version.activated", decision={"approvals": ["x", "y"]}), {("spent", "m@1.0.0", one) for one in "xy"}),
+        ({**entry("version.activated", decision={"approvals": ["x"]}), "outcome": "denied"}, set()),
         (entry("override.reviewed", entry="e0"), {("review", "e0", "ada")}),
         (entry("version.updated"), set()),
         ({"changes": ()}, set()),

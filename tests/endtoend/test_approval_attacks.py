@@ -616,6 +616,30 @@ def test_what_a_branch_activated_is_judged_again_by_whom_the_base_trusts(town: T
     ]
 
 
+def test_an_attempt_that_another_rule_denied_spends_no_approval(town: Town) -> None:
+    with (town.root / "policies/four-eyes.toml").open("a") as handle:
+        handle.write('[[rule]]\nid = "tested"\nenforcement = "mandatory"\nthrough = ["testing"]\n')
+    on_a_branch(town)
+    town.approve("ada", "--sign")
+    assert town.by("dan", "activate", REF).code == 3
+    assert town.by("dan", "promote", REF, "--to", "testing").code == 0
+    town.allowed()
+    assert [one.message for one in town.place.registry.verify(["main"]).findings] == []
+
+
+def test_a_schedule_that_fires_is_judged_again_as_asked_by_who_made_it(town: Town) -> None:
+    town.rule("required = 1")
+    on_a_branch(town)
+    town.approve("ada")
+    at = town.place.clock() + timedelta(hours=1)
+    ran = town.by("bob", "activate", REF, "--at", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    assert ran.code == 0, ran
+    town.place.clock.pass_by(hours=2)
+    assert town.by("ada", "sweep").code == 0
+    assert town.place.status(REF) == "active"
+    assert [one.message for one in town.place.registry.verify(["main"]).findings] == []
+
+
 def test_what_a_branch_activated_with_approvals_of_its_own_is_found(town: Town) -> None:
     on_a_branch(town)
     marker = town.root / "helix.toml"
