@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import audit, notes, times
 from helixctl.core import request as ask
+from helixctl.core.facts import Fact, facts, is_telling
 from helixctl.core.integrity import CODES
 from helixctl.core.notes import Latest, Note, Sealed
 from helixctl.errors import BrokenLog, Damaged, NotFound, StorageRefused, Usage
@@ -124,26 +125,28 @@ def archive(store: Store, due: Due) -> ask.Attest:
     with store.reading() as still:
         settings = still.settings()
         segments = tuple(_sealed(still, due.examined, path) for path in due.segments)
-        files = _latest(still, due.segments)
+        files, told = _added_up(still, due.segments)
         newest = max(_newest(still, path) for path in due.segments)
     last, entries = max(one.last for one in segments), sum(one.lines for one in segments)
     heads = {digest.decode(): seq for digest, seq in chain.seqs.items() if seq <= last}
-    note = Note("tombstone", settings.id, store.clock(), entries, newest, heads, segments, files)
+    note = Note("tombstone", settings.id, store.clock(), entries, newest, heads, segments, files, told)
     path = _name(store, anchor.ARCHIVED)
     data = {"tombstone": path, "segments": len(segments), "entries": entries}
     return ask.Attest("audit.archived", {path: notes.encode(note)}, tuple(sorted(chain.heads)), data)
 
 
-def _latest(store: Store, paths: tuple[str, ...]) -> dict[str, Latest]:
-    """Return the last change of each path among the entries of some segments."""
+def _added_up(store: Store, paths: tuple[str, ...]) -> tuple[dict[str, Latest], frozenset[Fact]]:
+    """Return the last change of each path, and the facts, among the entries of some segments."""
     found: dict[str, Latest] = {}
+    told: set[Fact] = set()
     for path in paths:
         for _, _, raw in segment_lines(store.root, path):
-            entry: dict[str, Any] = audit.parse(raw) if b'"changes":[]' not in raw else {"changes": ()}
+            entry: dict[str, Any] = audit.parse(raw) if is_telling(raw) else {"changes": ()}
+            told.update(facts(entry))
             for row in entry["changes"]:
                 one = Latest(entry["seq"], entry["hash"], row["after"], row["state"])
                 found[row["path"]] = max(found.get(row["path"], one), one, key=lambda each: each[:2])
-    return found
+    return found, frozenset(told)
 
 
 def _with_signatures(store: Store, paths: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,11 @@ from typing import Any
 Fact = tuple[str, str, str]
 
 
+def is_telling(raw: bytes) -> bool:
+    """Tell whether the line of an entry may change a file or tell a fact; others need not be parsed."""
+    return b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw
+
+
 def facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
     """Yield the facts of an entry; one that helixctl would not have written may yield none.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from helixctl.core import policy
 from helixctl.core import request as ask
 from helixctl.core.audit import Actor
-from helixctl.core.facts import facts
+from helixctl.core.facts import Fact, facts
 from helixctl.core.integrity import Finding
 from helixctl.core.lifecycle import REACHED_BY, Action, Status, can_move
 from helixctl.core.names import Ref
+from helixctl.core.notes import Note
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import Usage
 
@@ -41,8 +42,7 @@ class Guard:
 
     def add(self, path: str, number: int, entry: Mapping[str, Any], *, is_new: bool) -> None:
         """Take in one entry; only new ones are judged."""
-        for kind, key, value in facts(entry):
-            self.facts.setdefault((kind, key), Counter())[value] += 1
+        self._take(facts(entry))
         self.policies |= {row["after"] for row in entry["changes"] if row["path"].startswith("policies/")}
         for effect in entry["effects"]:
             if effect["version"] is not None and effect["to"] is not None:
@@ -51,6 +51,15 @@ class Guard:
             self.newest = max(self.newest, entry["ts"])
         else:
             self._judge(path, number, entry)
+
+    def begin(self, note: Note) -> None:
+        """Take in what a tombstone keeps of entries that are not there."""
+        self._take(note.facts)
+        self.policies |= {row.after for path, row in note.files.items() if path.startswith("policies/") and row.after}
+
+    def _take(self, told: Iterable[Fact]) -> None:
+        for kind, key, value in told:
+            self.facts.setdefault((kind, key), Counter())[value] += 1
 
     def _judge(self, path: str, number: int, entry: Mapping[str, Any]) -> None:
         if entry["ts"] < self.newest:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.core.digest import Hashing, hashing
-from helixctl.core.facts import Fact, facts, unreviewed
+from helixctl.core.facts import Fact, facts, is_telling, unreviewed
 from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
@@ -116,8 +116,7 @@ class Ledger:
         """
         try:
             line = audit.scan(raw, sha256)
-            is_telling = b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw
-            entry = audit.parse(raw) if is_telling else {"changes": ()}
+            entry = audit.parse(raw) if is_telling(raw) else {"changes": ()}
             rows = entry["changes"]
             logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in rows}
         except (audit.BadLine, KeyError, TypeError) as error:
@@ -234,10 +233,11 @@ def _read_tombstone(ledger: Ledger, path: str) -> None:
     full = os.path.join(ledger.root, path)
     try:
         with disk.refusing(f"read {path}"), open(full, "rb") as handle:
-            rows = notes.decode(handle.read(), "tombstone").files
+            note = notes.decode(handle.read(), "tombstone")
     except Invalid as error:
         raise error.become(BrokenLog, path) from None
-    for name, row in rows.items():
+    ledger.facts |= note.facts
+    for name, row in note.files.items():
         known = ledger.logged(name)
         if known is None or known[:2] < row[:2]:
             ledger.fresh[name] = Logged(*row)

@@ -85,6 +85,8 @@ def _fold(store: Store, examined: Examined, fold: Fold, guard: Guard) -> None:
     for note in examined.tombstones:
         for path, row in note.files.items():
             fold.begin(path, row)
+        if not all(os.path.exists(os.path.join(store.root, one.path)) for one in note.segments):
+            guard.begin(note)
     signers = {one.path: one.who for one in examined.verification.vouchers}
     others: dict[str, tuple[int, str]] = {}
     for path, number, raw in log.lines(store.root):

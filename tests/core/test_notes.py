@@ -19,7 +19,14 @@ FILES = {
     "models/m/gone.toml": Latest(2, B, None, None),
     'models/"quoted"\n/é.toml': Latest(2, C, A, None),
 }
-TOMBSTONE = CHECKPOINT._replace(kind="tombstone", files=FILES)
+FACTS = frozenset(
+    {
+        ("author", "m@1.0.0", "ada"),
+        ("author", "m@1.0.0", 'a" "b\\"\né'),
+        ("override", "m", '{"id": "e1", "reason": "\\"why\\""}'),
+    }
+)
+TOMBSTONE = CHECKPOINT._replace(kind="tombstone", files=FILES, facts=FACTS)
 
 
 @pytest.mark.parametrize("note", [CHECKPOINT, TOMBSTONE, CHECKPOINT._replace(heads={}, segments=())])
@@ -80,13 +87,18 @@ MALFORMED = [
     (10, f"file 1 {A} {B} {C} models/m/1.0.0.toml"),
     (10, f'file 1 {A} {B} "models/m/1.0.0.toml"'),
     (10, f'file 1 {A} {B} {C} "a"b"'),
+    (13, 'fact author "m"'),
+    (13, 'fact author "m" "a" "b"'),
+    (13, 'fact author "m" "\\x"'),
+    (13, 'fact author "m" ["a"]'),
+    (13, 'fact Author "m" "a"'),
 ]
 
 
 @pytest.mark.parametrize(("line", "text"), MALFORMED)
 def test_a_malformed_line_is_refused_with_its_number(line: int, text: str) -> None:
-    rows = encode(TOMBSTONE if line == 10 else CHECKPOINT).decode().split("\n")
-    kind = "tombstone" if line == 10 else "checkpoint"
+    rows = encode(TOMBSTONE if line >= 10 else CHECKPOINT).decode().split("\n")
+    kind = "tombstone" if line >= 10 else "checkpoint"
     rows[line - 1] = text
     with pytest.raises(Invalid) as refused:
         decode("\n".join(rows).encode(), kind)

@@ -652,6 +652,70 @@ def test_what_a_branch_activated_with_approvals_of_its_own_is_found(town: Town) 
     assert [one.code for one in said.findings if one.code == "policy-fails"] == ["policy-fails"]
 
 
+# what an archive keeps
+
+
+def archive(town: Town) -> None:
+    """Let a year pass, and archive all that was logged before."""
+    with (town.root / "helix.toml").open("a") as handle:
+        handle.write("\n[audit]\nmax_entries = 3\nretention_days = 183\n")
+    town.place.clock.pass_by(days=400)
+    for number in range(2, 6):
+        town.place.register(f"m@{number}.0.0")
+    there = set(town.root.glob("audit/2026/03/*.jsonl"))
+    ran = town.cli("audit", "archive", "--to", str(town.root.parent / "store"), "--yes")
+    assert ran.code == 0, ran
+    assert there - set(town.root.glob("audit/2026/03/*.jsonl"))
+
+
+def test_an_approval_that_was_used_stays_so_when_its_use_is_archived(town: Town) -> None:
+    town.approve("ada", "--sign", "--expires", "3650d")
+    town.allowed()
+    assert town.by("eve", "deactivate", REF).code == 0
+    archive(town)
+    town.denied("that of ada was used already")
+    shutil.rmtree(town.root / ".helix")
+    town.denied("that of ada was used already")
+
+
+def test_who_made_a_version_is_known_when_its_registration_is_archived(town: Town) -> None:
+    town.rule("required = 1")
+    assert town.by("eve", "update", REF, "--set", "description=better").code == 0
+    archive(town)
+    for name in ("eve", "alice"):
+        town.refused(town.by(name, "approve", REF), "it is by who registered or last edited the version")
+    on_a_branch(town)
+    assert town.cli("audit", "checkpoint").code == 0
+    (note,) = town.root.glob("audit/checkpoints/*.note")
+    town.approve("ada")
+    town.allowed()
+    for against in ("main", str(note)):
+        assert [one.message for one in town.place.registry.verify([against]).findings] == []
+    assert town.cli("audit", "restore-archive", str(town.root.parent / "store")).code == 0
+    assert [one.message for one in town.place.registry.verify(["main"]).findings] == []
+
+
+def test_an_override_waits_for_its_review_when_its_use_is_archived(town: Town) -> None:
+    path = town.root / "policies/four-eyes.toml"
+    path.write_text(path.read_text().replace("mandatory", "overridable"))
+    assert town.by("dan", "activate", REF, "--override", "approvals", "--reason", "an outage of the provider").code == 0
+    archive(town)
+    assert "an outage of the provider" in town.cli("override", "list").out
+    assert [one["by"] for one in json.loads(town.cli("override", "list", "-o", "json").out)["overrides"]] == [
+        "dan@example.com"
+    ]
+
+
+def test_a_tombstone_without_a_fact_that_it_kept_is_found(town: Town) -> None:
+    town.approve("ada", "--sign", "--expires", "3650d")
+    town.allowed()
+    archive(town)
+    (tomb,) = town.root.glob("audit/archived/*.note")
+    lines = tomb.read_bytes().splitlines(keepends=True)
+    tomb.write_bytes(b"".join(one for one in lines if not one.startswith(b"fact spent")))
+    assert {one.code for one in town.place.registry.verify().findings} == {"changed-file"}
+
+
 # signing
 
 

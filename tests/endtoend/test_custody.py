@@ -261,6 +261,20 @@ def test_what_was_archived_comes_back_byte_for_byte(years: Place, cli: Cli) -> N
     assert years.registry.verify().outcome != "ok"
 
 
+def test_an_end_of_life_is_not_told_again_when_its_warning_is_archived(place: Place, cli: Cli) -> None:
+    configure(place, "max_entries = 3\nretention_days = 183")
+    place.register("m@1.0.0", extra="\n[availability]\nend_of_life = 2026-03-20\n")
+    assert place.registry.activate("m@1.0.0", overrides=OVERRIDE, reason=BECAUSE).changed
+    place.clock.pass_by(days=30)
+    assert [len(place.registry.sweep().warned) for _ in range(2)] == [1, 0]
+    place.register("m@2.0.0", "m@3.0.0", "m@4.0.0")
+    place.clock.pass_by(days=400)
+    place.register("m@5.0.0", "m@6.0.0", "m@7.0.0")
+    assert cli("audit", "archive", "--to", str(place.root.parent / "store"), "--yes").code == 0
+    assert not any(b"eol.warned" in path.read_bytes() for path in segments(place))
+    assert place.registry.sweep().warned == ()
+
+
 def test_an_archive_is_no_loss_to_whoever_holds_an_anchor(years: Place, cli: Cli) -> None:
     git(years, "init", "-q")
     commit(years, "base")
