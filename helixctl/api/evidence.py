@@ -10,6 +10,7 @@ from helixctl.core import evidence
 from helixctl.core.audit import Filter
 from helixctl.core.evidence import Evidence
 from helixctl.core.names import Ref
+from helixctl.core.record import Record
 from helixctl.engines import Reduction
 from helixctl.errors import HelixError, Invalid, NotFound
 from helixctl.storage import tree
@@ -90,20 +91,28 @@ def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bo
     return head._replace(recomputed=str(verdict), fault=fault)
 
 
-def window(store: Store, ref: Ref, span: timedelta, now: datetime) -> Reduction:
-    """Add up the evidence of a version that is of the last days.
+def window(store: Store, record: Record, span: timedelta, now: datetime) -> Reduction:
+    """Add up the evidence of a version, as it serves now, that is of the last days.
 
     Raises:
         NotFound: there is none. Invalid: a file is damaged, or holds inferences without a time.
     """
+    ref = record.ref
     with store.reading() as still:
-        counted = evidence.summed(_newest_first(still, ref), (now - span).date())
+        counted = evidence.summed(_newest_first(still, ref), (now - span).date(), (ref, record.serving_digest))
+    notes = (
+        *_left_out(len(counted.left_out), "of days that newer ones speak of"),
+        *_left_out(counted.outdated, "of what is no longer served"),
+    )
     if not counted.counted:
-        raise NotFound(f"no evidence of {ref} is of that window", hint=f"helixctl evaluate {ref} --since 1d, each day")
-    many = len(counted.left_out)
-    told = "1 evaluation speaks" if many == 1 else f"{many} evaluations speak"
-    left = f"{told} of days that newer ones speak of, and {'is' if many == 1 else 'are'} left out"
-    return Reduction(counted.stats, best=counted.best, notes=(left,) if counted.left_out else ())
+        fact = "; ".join((f"no evidence of {ref} is of that window", *notes))
+        raise NotFound(fact, hint=f"helixctl evaluate {ref} --since 1d, each day")
+    return Reduction(counted.stats, best=counted.best, notes=notes)
+
+
+def _left_out(many: int, what: str) -> tuple[str, ...]:
+    told = ("1 evaluation speaks", "is") if many == 1 else (f"{many} evaluations speak", "are")
+    return (f"{told[0]} {what}, and {told[1]} left out",) if many else ()
 
 
 def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:

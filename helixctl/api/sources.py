@@ -115,7 +115,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     """
     store.tell(0, 0)
     if asked.window is not None:
-        return window(store, record.ref, asked.window, store.clock())
+        return window(store, record, asked.window, store.clock())
     settings = store.settings()
     reduction = Reduction(Stats())
     for sources, query in groups(store.root, record, asked, settings):

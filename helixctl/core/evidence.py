@@ -137,25 +137,36 @@ def _text(value: Any) -> str:
 
 
 class Sum(NamedTuple):
-    """The table of the days of a window, and the names of the evidence that would have counted some day twice."""
+    """The table of the days of a window, and the names of the evidence that would have counted some day twice.
+
+    Args:
+        outdated: how many evaluations of these days are of something else than what is served.
+    """
 
     stats: Stats
     left_out: tuple[str, ...]
+    outdated: int
     counted: int
     best: Stats | None = None
 
 
-def summed(found: Iterable[tuple[str, Evidence]], since: date) -> Sum:
-    """Add evidence up, newest first, from a day on; where two speak of one day, the newer one counts.
+def summed(found: Iterable[tuple[str, Evidence]], since: date, served: tuple[Ref, str]) -> Sum:
+    """Add evidence of what is served up, newest first, from a day on; where two speak of one day, the newer one counts.
+
+    Args:
+        served: the version, and its serving digest.
 
     Raises:
         Invalid: some inferences carry no time.
     """
-    total, best, taken, left_out, counted = Stats(), Stats(), set[str](), [], 0
-    is_coarse = False
+    total, best, taken, left_out = Stats(), Stats(), set[str](), []
+    counted, outdated, is_coarse = 0, 0, False
     for name, one in found:
         days = {day for day in one.days() if day >= since.isoformat()}
         if one.source == WINDOW or not one.stats.rows:
+            continue
+        if (one.ref, one.serving_digest) != served:
+            outdated += bool(days)
             continue
         if "" in one.days():
             raise Invalid(
@@ -172,7 +183,7 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date) -> Sum:
             is_coarse |= one.best is not None
             taken |= days
             counted += 1
-    return Sum(total, tuple(left_out), counted, best if is_coarse else None)
+    return Sum(total, tuple(left_out), outdated, counted, best if is_coarse else None)
 
 
 def expired(paths: Iterable[str], now: datetime, days: int) -> Iterator[str]:

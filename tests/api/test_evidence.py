@@ -96,6 +96,20 @@ def test_a_window_adds_the_days_up_and_counts_none_twice(place: Place) -> None:
         place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(hours=1)))
 
 
+def test_a_window_counts_no_evidence_of_what_is_no_longer_served(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 25, 60)])
+    place.registry.update("m@1.0.0", {"provider_model_id": "another"})
+    wide = Asked(window=timedelta(days=30))
+    with pytest.raises(NotFound, match="1 evaluation speaks of what is no longer served, and is left out"):
+        place.registry.evaluate("m@1.0.0", asked=wide)
+    place.clock.now += timedelta(minutes=1)
+    place.registry.evaluate("m@1.0.0", [day_file(place, 25, 7)])
+    report = place.registry.evaluate("m@1.0.0", asked=wide)
+    assert report.evaluation.samples == 7
+    assert report.reduction.notes == ("1 evaluation speaks of what is no longer served, and is left out",)
+
+
 def test_a_window_over_inferences_without_a_time_is_refused(place: Place) -> None:
     place.register("m@1.0.0")
     path = place.root / "x.jsonl"
