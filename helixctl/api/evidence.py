@@ -43,7 +43,9 @@ class Rechecks(NamedTuple):
 
 def paths(store: Store, ref: Ref) -> list[str]:
     """Return the paths of a version's evidence, oldest first."""
-    return list(tree.files_below(store.root, [f"{evidence.folder_of(ref)}/"], store.overlay))
+    folder = evidence.folder_of(ref)
+    below = tree.files_below(store.root, [f"{folder}/"], store.overlay)
+    return [path for path in below if tree.is_in(folder, path)]
 
 
 def recheck(store: Store, ref: Ref) -> Rechecks:
@@ -57,7 +59,7 @@ def recheck(store: Store, ref: Ref) -> Rechecks:
     expired: set[str] = set()
     for entry in store.entries(wanted):
         for change in entry["changes"]:
-            if change["path"].startswith(f"{evidence.folder_of(ref)}/"):
+            if tree.is_in(evidence.folder_of(ref), change["path"]):
                 expired |= {change["path"]} if change["after"] is None else set()
                 logged.setdefault(change["path"], entry)
     if not logged:

@@ -75,6 +75,10 @@ class Ledger:
         stored = dict(self._stored("path >= ? and path < ?", prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
         return stored | {path: found for path, found in self.fresh.items() if path.startswith(prefix)}
 
+    def logged_in(self, folder: str) -> dict[str, Logged]:
+        """Return the last change of each path of a folder itself."""
+        return {path: row for path, row in self.logged_below(f"{folder}/").items() if tree.is_in(folder, path)}
+
     def noted(self, kind: str, key: str | None = None) -> set[str]:
         """Return the values of the facts of a kind, about one key or about all; see `core.facts`."""
         where, values = ("kind = ?", (kind,)) if key is None else ("kind = ? and key = ?", (kind, key))

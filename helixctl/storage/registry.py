@@ -227,12 +227,8 @@ class Store(NamedTuple):
             return self.snapshot(model, at, book, rules)
 
     def _compared(self, now: Snapshot, book: Ledger) -> Snapshot:
-        prefix = f"models/{now.model}/"
-        logged = {
-            path[len(prefix) : -5]: row
-            for path, row in book.logged_below(prefix).items()
-            if "/" not in path[len(prefix) :]
-        }
+        folder = f"models/{now.model}"
+        logged = {path[len(folder) + 1 : -5]: row for path, row in book.logged_in(folder).items()}
         drifted = {name: "deleted" for name, row in logged.items() if row.after and name not in now.digests}
         for name, found in now.records.items():
             row = logged.get(name)

@@ -41,7 +41,7 @@ def informed(store: Store, now: Snapshot, plan: Plan, book: Ledger | None) -> Sn
     subject = plan.subject
     assert subject is not None
     trust = vouching.trusted(store, vouching.commit_of(store, now.settings))
-    files = {path: row.after for path, row in book.logged_below(f"{folder_of(subject.ref)}/").items()}
+    files = {path: row.after for path, row in book.logged_in(folder_of(subject.ref)).items()}
     now = seen(store, now, plan, Said(files, book.noted), trust)
     if plan.statement is None:
         return now

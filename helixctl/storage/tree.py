@@ -79,8 +79,13 @@ def refuse_links(root: str, path: str) -> None:
 def files_in(root: str, folder: str, ending: str, overlay: Mapping[str, str]) -> list[str]:
     """Return the paths of the files of a folder whose names end so, sorted; pending ones too."""
     names = {name for name in _names(os.path.join(root, folder)) if name.endswith(ending)}
-    names |= {path[len(folder) + 1 :] for path in overlay if path.startswith(f"{folder}/") and path.endswith(ending)}
+    names |= {path[len(folder) + 1 :] for path in overlay if is_in(folder, path) and path.endswith(ending)}
     return [f"{folder}/{name}" for name in sorted(names)]
+
+
+def is_in(folder: str, path: str) -> bool:
+    """Tell whether a path is of a file of the folder itself: a model may be named like a version of another."""
+    return path.rpartition("/")[0] == folder
 
 
 def files_below(root: str, folders: Iterable[str], overlay: Mapping[str, str]) -> Iterator[str]:

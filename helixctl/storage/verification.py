@@ -67,8 +67,7 @@ def _informed(store: Store, examined: Examined, fold: Fold, guard: Guard, now: S
         from helixctl.core.statement import folder_of
         from helixctl.storage import statements, vouching
 
-        folder = f"{folder_of(ref)}/"
-        files = {path: after for path, (after, _) in fold.files.items() if path.startswith(folder)}
+        files = {path: after for path, (after, _) in fold.files.items() if tree.is_in(folder_of(ref), path)}
         trust = vouching.trusted(store, trusted_commit(store, examined.anchors))
         now = statements.seen(store, now, Plan(action, subject), statements.Said(files, guard.noted), trust)
     return now

@@ -54,6 +54,19 @@ def test_of_several_statements_the_one_to_withdraw_is_named(place: Place) -> Non
     assert (whys[first], whys[second]) == ("was withdrawn", "was withdrawn")
 
 
+def test_a_model_that_is_named_like_a_version_of_another_has_approvals_of_its_own(place: Place) -> None:
+    rule = '[[rule]]\nid = "approvals"\nenforcement = "mandatory"\napprovals = { required = 1 }\n'
+    match = '[match]\nactions = ["activate"]\n'
+    (place.root / "policies/default.toml").write_text(f'schema = 1\nname = "p"\n{match}{rule}')
+    for ref in ("m@1.0.0", "m/1.0.0@2.0.0"):
+        place.register(ref)
+        place.registry.approvals.approve(ref, actor=BOB)
+    assert len(place.registry.approvals.of("m@1.0.0").rulings) == 1
+    assert place.registry.check("m@1.0.0", "activate").allowed
+    assert place.registry.activate("m@1.0.0").changed
+    assert place.registry.verify().findings == ()
+
+
 def test_statements_are_listed_in_each_format(place: Place, cli: Callable[..., Ran]) -> None:
     place.register("m@1.0.0")
     assert "nothing was stated about it" in cli("approvals", "m@1.0.0").out

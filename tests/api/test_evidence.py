@@ -110,6 +110,21 @@ def test_a_window_counts_no_evidence_of_what_is_no_longer_served(place: Place) -
     assert report.reduction.notes == ("1 evaluation speaks of what is no longer served, and is left out",)
 
 
+def test_a_model_that_is_named_like_a_version_of_another_has_evidence_of_its_own(place: Place) -> None:
+    with (place.root / "helix.toml").open("a") as text:
+        text.write("\n[evaluation]\nevidence_days = 10\n")
+    for ref in ("m@1.0.0", "m/1.0.0@2.0.0"):
+        place.register(ref)
+    place.registry.evaluate("m/1.0.0@2.0.0", [day_file(place, 25, 60)])
+    with pytest.raises(NotFound, match=r"no evidence of m@1\.0\.0 is of that window$"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+    place.clock.now += timedelta(days=60)
+    for _ in range(2):
+        place.registry.evaluate("m@1.0.0", [day_file(place, 26, 60)])
+    assert place.registry.recheck("m/1.0.0@2.0.0").is_sound
+    assert list((place.root / "evaluations/m/1.0.0/2.0.0").glob("*.gz"))
+
+
 def test_a_window_over_inferences_without_a_time_is_refused(place: Place) -> None:
     place.register("m@1.0.0")
     path = place.root / "x.jsonl"
