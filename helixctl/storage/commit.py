@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
@@ -24,6 +24,10 @@ from helixctl.storage import disk, git, ledger, tree
 PENDING, SIGNATURE = ".helix/pending", "signature"
 PASSING = ("evaluations/", "schedule/")
 """Where files go for good once their time is over: nobody but helixctl writes there."""
+
+
+Rows = Mapping[int, Mapping[str, Any]]
+"""The changes of an entry, by the number that names the pending file of each."""
 
 
 class Receipt(NamedTuple):
@@ -87,7 +91,7 @@ def commit(
                 disk.remove_empty_folders(os.path.dirname(os.path.join(root, path)), root)
         raise
     try:
-        _place(root, folder, audit.changes_as_rows(entry), segment)
+        _place(root, folder, dict(enumerate(audit.changes_as_rows(entry))), segment)
     except OSError:
         return Receipt(entry.seq, digest, "the files are put in place by the next command")
     return Receipt(entry.seq, digest)
@@ -127,13 +131,13 @@ def _finished(root: str, segment: str) -> bytes:
     return raw[: raw.rfind(b"\n") + 1]
 
 
-def _place(root: str, folder: str, changes: list[dict[str, Any]], segment: str) -> None:
+def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
     """Rename the pending files of a logged transaction over what the entry says was there before.
 
     A file that somebody edited meanwhile is left as it is: it has drifted, and no write touches it until it is restored.
     """
     folders = set()
-    for number, change in enumerate(changes):
+    for number, change in changes.items():
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
         if _stands_for(root, source, change):
             disk.make_folders(os.path.dirname(target))
@@ -150,17 +154,17 @@ def _place(root: str, folder: str, changes: list[dict[str, Any]], segment: str) 
         folders.add(os.path.dirname(os.path.join(root, segment)))
     for name in sorted(folders):
         disk.sync_folder(name)
-    if not any(os.path.exists(os.path.join(folder, str(number))) for number in range(len(changes))):
+    if not any(os.path.exists(os.path.join(folder, str(number))) for number in changes):
         disk.remove_folder(folder)
 
 
-def _stands_for(root: str, source: str, change: dict[str, Any]) -> bool:
+def _stands_for(root: str, source: str, change: Mapping[str, Any]) -> bool:
     """Tell whether a pending file is what was logged, and nobody edited the file that it is to replace."""
     target = digest_of(os.path.join(root, change["path"]))
     return digest_of(source) == change["after"] is not None and target in (change["before"], change["after"])
 
 
-def _goes(root: str, change: dict[str, Any]) -> bool:
+def _goes(root: str, change: Mapping[str, Any]) -> bool:
     """Tell whether a logged transaction removes a file that is still there as it was."""
     is_gone = _is_removal(change["path"], change["after"])
     return is_gone and digest_of(os.path.join(root, change["path"])) == change["before"] is not None
@@ -193,7 +197,7 @@ def _repair(root: str, book: ledger.Ledger) -> None:
             if not segment.lines and not git.may_be_tracked(root, segment.path):
                 disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
                 book.forget(segment.path)
-        for name, logged in pending(root):
+        for name, logged in pending(root, book):
             folder = os.path.join(root, PENDING, name)
             if logged is None:
                 disk.remove_folder(folder)
@@ -213,13 +217,17 @@ def _cut_tail(root: str, segment: ledger.Segment) -> None:
 
 
 class Found(NamedTuple):
-    """What the log has of a pending transaction: its changes, and the segment that its entry stands in."""
+    """What the log has of a pending transaction: its changes, and the segment that its entry stands in.
 
-    changes: list[dict[str, Any]]
+    Args:
+        changes: by number; of a path that a later entry changed again there is none, and what waits for it is void.
+    """
+
+    changes: Rows
     segment: str
 
 
-def pending(root: str) -> Iterator[tuple[str, Found | None]]:
+def pending(root: str, book: ledger.Ledger | None) -> Iterator[tuple[str, Found | None]]:
     """Yield each pending transaction with what the log has of it, or None where it has nothing."""
     try:
         names = sorted(os.listdir(os.path.join(root, PENDING)))
@@ -227,25 +235,37 @@ def pending(root: str) -> Iterator[tuple[str, Found | None]]:
         return
     for name in names:
         if os.path.isdir(os.path.join(root, PENDING, name)):
-            yield name, _logged(root, name)
+            yield name, _logged(root, name, book)
 
 
-def _logged(root: str, entry_id: str) -> Found | None:
+def _logged(root: str, entry_id: str, book: ledger.Ledger | None) -> Found | None:
     needle = f'"id":"{entry_id}"'.encode()
     for path in reversed(ledger.paths(root)):
         with open(os.path.join(root, path), "rb") as handle:
             for raw in handle:
                 if needle in raw[:200] and raw.endswith(b"\n"):
-                    return Found(json.loads(raw)["changes"], path)
+                    entry = json.loads(raw)
+                    rows = enumerate(entry["changes"])
+                    return Found({at: row for at, row in rows if _is_last(book, row["path"], entry["hash"])}, path)
     return None
+
+
+def _is_last(book: ledger.Ledger | None, path: str, entry: str) -> bool:
+    known = book.logged(path) if book else None
+    return known is None or known.hash == entry
 
 
 def overlay(root: str) -> dict[str, str]:
     """Return, for a reader, the path of the pending file that stands for each path of a logged transaction, or GONE."""
     found = {}
-    for name, logged in pending(root):
+    with ExitStack() as loaded:
+        book = None
+        with suppress(HelixError):  # whoever needs the log says what is wrong with it
+            book = loaded.enter_context(closing(ledger.load(root)))
+        waiting = list(pending(root, book))
+    for name, logged in waiting:
         folder = os.path.join(root, PENDING, name)
-        for number, change in enumerate(logged.changes if logged else ()):
+        for number, change in logged.changes.items() if logged else ():
             path = os.path.join(folder, str(number))
             if _stands_for(root, path, change):
                 found[change["path"]] = path

@@ -184,6 +184,44 @@ def test_a_file_edited_between_the_crash_and_its_repair_is_not_overwritten(commi
     assert list((committed.root / commit.PENDING).iterdir())
 
 
+@pytest.fixture
+def adopted(place: Place, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """A registry where a change of a file waits, and the file was edited since, and adopted; gives what it was before."""
+    place.register("m@1.0.0")
+    place.registry.update("m@1.0.0", {"description": "X"})
+    path = place.path("m@1.0.0")
+    before = path.read_bytes()
+    stop_at(monkeypatch, "move", lambda: place.registry.update("m@1.0.0", {"description": "Y"}))
+    path.write_bytes(before.replace(b'"X"', b'"Z"'))
+    assert place.registry.adopt("m@1.0.0", reason="by hand").changed
+    return before
+
+
+def test_what_a_later_entry_changed_again_is_never_put_in_place(place: Place, adopted: bytes) -> None:
+    place.registry.update("m@1.0.0", {"description": "X"})
+    assert place.path("m@1.0.0").read_bytes() == adopted
+    assert place.registry.show("m@1.0.0").spec["description"] == "X"
+    place.register("n@1.0.0")
+    assert place.path("m@1.0.0").read_bytes() == adopted
+    assert not list((place.root / commit.PENDING).iterdir())
+    assert place.registry.verify().findings == ()
+
+
+def test_a_reader_does_not_take_what_a_later_entry_changed_again(place: Place, adopted: bytes) -> None:
+    place.path("m@1.0.0").write_bytes(adopted)  # drifted from what was adopted, and as it was before what waits
+    assert commit.overlay(str(place.root)) == {}
+    assert place.registry.verify().outcome != "ok"
+    place.register("n@1.0.0")
+    assert place.path("m@1.0.0").read_bytes() == adopted
+
+
+def test_where_the_log_is_broken_a_reader_still_gets_to_say_so(committed: Place) -> None:
+    (segment,) = segments(committed)
+    segment.write_bytes(b"x\n" + segment.read_bytes())
+    (committed.root / ".helix/index.db").unlink(missing_ok=True)
+    assert committed.registry.verify().outcome != "ok"
+
+
 def test_a_file_that_cannot_be_put_in_place_is_committed_all_the_same(
     served: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
