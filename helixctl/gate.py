@@ -13,6 +13,7 @@ from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from helixctl.core.record import Record
     from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
     from helixctl.storage.transaction import Logged
@@ -54,19 +55,32 @@ def submit(store: "Store", request: Request) -> Result:
     if request.dry_run:
         with store.reading() as still:
             now = still.compared_snapshot(request.ref.model, store.clock())
-            plan = planning.plan(request, now)
+            plan = _planned(still, request, now)
             return _result(request, plan, judge(request, plan, _informed(still, request, plan, now)))
     from helixctl.storage.transaction import begin
 
     with begin(store) as transaction:
         now = transaction.snapshot(request.ref.model, store.clock())  # inside the lock: its order is that of times
-        plan = planning.plan(request, now)
+        plan = _planned(store, request, now)
         result = _result(request, plan, judge(request, plan, _informed(store, request, plan, now, transaction.book)))
         if not plan.effects:
             return result
         entry = _entry(request, plan, result.decision, now)
         logged = transaction.commit(entry, plan if result.allowed else None, now)
         return result._replace(audit=logged, warnings=(*result.warnings, *logged.warnings))
+
+
+def _planned(store: "Store", request: Request, now: Snapshot) -> Plan:
+    plan = planning.plan(request, now)
+    _confirm(store, now, plan.subject, *plan.records)
+    return plan
+
+
+def _confirm(store: "Store", now: Snapshot, *relied_on: "Record | None") -> None:
+    """Refuse what is kept in `.helix/` of the versions that a decision rests on, where their files say otherwise."""
+    from helixctl.storage import records
+
+    records.confirm(store, now, {one.version for one in (*relied_on, now.active) if one})
 
 
 def _informed(
@@ -120,9 +134,10 @@ def foresee(store: "Store", action: Action, request: Request | None, ref: Ref) -
             raise now.damaged[0]
         if request is None:
             subject = now.record(now.resolve(ref))
+            _confirm(still, now, subject)
             now = _informed(still, None, Plan(action, subject), now)
             return Foreseen(action, now.case(subject), now.policies, None)
-        plan = planning.plan(request, now)
+        plan = _planned(still, request, now)
         subject = plan.subject or now.record(now.resolve(ref))
         now = _informed(still, request, plan, now)
         return Foreseen(plan.action or action, now.case(subject), now.policies, request, bool(plan.effects))

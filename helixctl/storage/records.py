@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +24,7 @@ from helixctl.storage import disk, tree
 
 if TYPE_CHECKING:
     from helixctl.core.record import Record
+    from helixctl.core.snapshot import Snapshot
     from helixctl.storage.registry import Store
 
 FOLDER = ".helix/records"
@@ -52,7 +53,7 @@ def found(store: Store, model: str) -> Iterator[Found]:
     if len(names) < FEWEST:
         yield from (_decoded(store, Ref(model, name)) for name in names)
         return
-    path, now = f"{FOLDER}/{model.replace('/', '@')}", time.time_ns()
+    path, now = _path(model), time.time_ns()
     known, kept, is_new = _rows(os.path.join(store.root, path)), [], False
     for name in names:
         key = _key(store, Ref(model, name), now - SETTLED_NS)
@@ -66,6 +67,24 @@ def found(store: Store, model: str) -> Iterator[Found]:
         yield one
     if is_new:
         _save(store.root, path, "".join((_HEAD, *kept)))
+
+
+def _path(model: str) -> str:
+    return f"{FOLDER}/{model.replace('/', '@')}"
+
+
+def confirm(store: Store, now: Snapshot, versions: Iterable[str]) -> None:
+    """Refuse to rely on rows of some versions of a model that are not what the files hold.
+
+    Raises:
+        Damaged: one is not.
+    """
+    if len(now.digests) < FEWEST:
+        return  # no row was read
+    for name in sorted({*versions} & {*now.records}):
+        if _decoded(store, Ref(now.model, name)) != Found(name, now.digests[name], now.records[name]):
+            fact = f"the row of {now.model}@{name} is not what its file holds"
+            raise Damaged(fact, path=_path(now.model), hint=f"remove {FOLDER}; it is made anew")
 
 
 def _decoded(store: Store, ref: Ref) -> Found:

@@ -12,6 +12,7 @@ import pytest
 from helixctl import __version__
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
+from helixctl.errors import Damaged
 from helixctl.storage import records
 from helixctl.storage.registry import Store
 from tests.conftest import BECAUSE, OVERRIDE, Place
@@ -70,6 +71,32 @@ def edited_secretly(place: Place) -> None:
     stat = path.stat()
     path.write_bytes(path.read_bytes().replace(b"1.00", b"9.00"))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"], ids=["the active one", "the subject"])
+def test_a_row_that_was_altered_passes_no_gate(model: Place, version: str) -> None:
+    model.registry.activate("m@1.0.0", overrides=OVERRIDE, reason=BECAUSE)
+    model.registry.list()
+    text = rows(model).read_text()
+    rows(model).write_text(
+        "\n".join(
+            line.replace("in-house", "my-house") if line.startswith(f"{version}\t") else line
+            for line in text.split("\n")
+        )
+    )
+    assert rows(model).read_text() != text
+    before = len(list(model.registry.audit()))
+    for work in (
+        lambda: model.registry.check("m@1.1.0", "activate"),
+        lambda: model.registry.activate("m@1.1.0", dry_run=True),
+        lambda: model.registry.activate("m@1.1.0", overrides=OVERRIDE, reason=BECAUSE),
+    ):
+        with pytest.raises(Damaged, match="is not what its file holds") as refused:
+            work()
+        assert refused.value.path == ".helix/records/m"
+    assert len(list(model.registry.audit())) == before
+    rows(model).unlink()
+    assert model.registry.activate("m@1.1.0", overrides=OVERRIDE, reason=BECAUSE).changed
 
 
 CHANGES: dict[str, tuple[Callable[[Place], object], list[str]]] = {
