@@ -14,11 +14,11 @@ from helixctl.core.policy import Match, Policy, Rule
 from helixctl.errors import Invalid
 
 OWN_ID = "give each rule an id of its own"
-_MATCH: s.Schema = {"actions": s.list_of(s.one_of(*Action))} | {
-    name: s.list_of(s.name) for name in ("models", "tags", "providers", "regions")
+_MATCH: s.Schema = {"actions": s.some_of(s.one_of(*Action))} | {
+    name: s.some_of(s.name) for name in ("models", "tags", "providers", "regions")
 }
 _LEVEL = s.one_of("advisory", "overridable", "mandatory")
-_OVERRIDE = s.table({"ticket": s.name, "groups": s.list_of(s.name)})
+_OVERRIDE = s.table({"ticket": s.name, "groups": s.some_of(s.name)})
 RULE: s.Schema = {
     "id": s.name,
     "enforcement": _LEVEL,

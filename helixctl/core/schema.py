@@ -156,6 +156,20 @@ def list_of(kind: Kind) -> Kind:
     return check
 
 
+def some_of(kind: Kind) -> Kind:
+    """An array that is not empty, whose elements are all of one kind."""
+    listed = list_of(kind)
+
+    def check(value: Any) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = listed(value)
+        if not found:
+            raise ValueError("is empty: leave the key out where it is not wanted")
+        return found
+
+    check.__doc__ = listed.__doc__
+    return check
+
+
 def _element(value: Any, kind: Kind, place: int) -> Any:
     try:
         return kind(value)

@@ -30,6 +30,14 @@ BAD: dict[str, tuple[str, str, int, str]] = {
         "key 'enforcement' is missing",
     ),
     "is of no known kind": (RULE + "bumps = true\n", "rule.0.bumps", 6, "did you mean 'bump'?"),
+    "is about no model": (RULE + "bump = true\nmodels = []\n", "rule.0.models", 7, "is empty"),
+    "is about no action": (RULE + "bump = true\nactions = []\n", "rule.0.actions", 7, "is empty"),
+    "asks for nothing": (
+        RULE + 'check = { field = "tags", contains = [] }\n',
+        "rule.0.check.0.contains",
+        6,
+        "is empty",
+    ),
     "has no check": (RULE, "rule.0", 3, "has 0 checks, expected one"),
     "freezes without a zone": (
         FREEZE + "from = 2026-12-19\nuntil = 2026-12-20\n",
