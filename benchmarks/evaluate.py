@@ -17,12 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import helixctl
 from helixctl.api import Registry
 from helixctl.core.judge import Thresholds, judge
-from helixctl.core.stats import COLUMNS, Row, table_of
+from helixctl.core.stats import StatsBuilder
 
 SPECIFICATION = 'schema = 1\nmodel = "acme/m"\nversion = "1.0.0"\nprovider = "acme"\n'
 TYPES = (
@@ -89,13 +90,11 @@ def spent(words: list[str]) -> tuple[float, int]:
 
 def table(rows: int, days: int) -> Callable[[], object]:
     """Return what judges a table of so many rows."""
-    windows = DAYS[:days]
-    heads = [
-        Row("m", "1.0.0", "", day, None, (9, 9, 9, 0, 0, 0, 0, *(9000, 450_000, 27_000_000) * 4)) for day in windows
-    ]
-    timed = [Row("m", "1.0.0", "", windows[n % days], n // days, (3,)) for n in range(rows)]
-    assert len(heads[0].cells) == len(COLUMNS)
-    stats = table_of([*heads, *timed], None)
+    builder = StatsBuilder("m", "1.0.0")
+    for at, day in enumerate(DAYS[:days]):
+        cells = (9, 9, 9, 0, 0, 0, 0, *(9000, 450_000, 27_000_000) * 4)
+        builder.put(("", date.fromisoformat(day)), cells, {n // days: 3 for n in range(at, rows, days)})
+    stats = builder.build()
     return lambda: judge(stats, Thresholds())
 
 

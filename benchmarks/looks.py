@@ -13,7 +13,7 @@ import numpy as np
 
 from helixctl.core import statistics as st
 from helixctl.core.comparison import DECISIVE, ONLY, Comparison, Look, Margins, Verdict, compare
-from helixctl.core.stats import COLUMNS, Row, Stats
+from helixctl.core.stats import COLUMNS, Stats, StatsBuilder
 
 SEED = 20261122
 BASELINE, CANDIDATE, LOOKS = 5000, 500, 4
@@ -49,13 +49,11 @@ def table(one: Sample, n: int) -> Stats:
     """Return the table of the first n requests."""
     latencies, failed = one[0][:n], one[1][:n]
     values, counts = np.unique(np.ceil(latencies[~failed]).astype(int), return_counts=True)
-    rest = (0,) * (len(COLUMNS) - 1)
-    rows = [Row("m", "1", "", "", int(v), (int(c), *rest)) for v, c in zip(values, counts, strict=True)]
     failures = int(failed.sum())
-    if failures:
-        cells = [failures if name in ("requests", "failures", "other") else 0 for name in COLUMNS]
-        rows.insert(0, Row("m", "1", "", "", None, tuple(cells)))
-    return Stats(tuple(rows))
+    cells = (failures if name in ("untimed", "failures", "other") else 0 for name in COLUMNS)
+    builder = StatsBuilder("m", "1")
+    builder.put(("", None), cells, dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    return builder.build()
 
 
 def _differs(found: Comparison) -> list[bool]:

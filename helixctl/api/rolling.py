@@ -160,9 +160,9 @@ class Refresher:
 
 
 def _recent(table: Stats) -> Stats:
-    """Return the rows of the last days."""
+    """Return the groups of the last days."""
     oldest = str(table.latest.date() - timedelta(WINDOW_DAYS - 1)) if table.latest else ""
-    return table._replace(rows=tuple(row for row in table.rows if row.window >= oldest))
+    return table.of_windows({window for window in table.windows() if window >= oldest})
 
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:

@@ -47,10 +47,6 @@ class Evidence(NamedTuple):
         """Judge it again."""
         return judge(self.stats, self.thresholds, str(self.ref), self.best)
 
-    def days(self) -> set[str]:
-        """The UTC days of its inferences; one without a time gives an empty name."""
-        return {row.window for row in self.stats.rows}
-
 
 def folder_of(ref: Ref) -> str:
     """Return the folder of a version's evidence, from the registry's root."""
@@ -162,24 +158,22 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date, served: tuple[Ref
     total, best, taken, left_out = Stats(), Stats(), set[str](), []
     counted, outdated, is_coarse = 0, 0, False
     for name, one in found:
-        days = {day for day in one.days() if day >= since.isoformat()}
-        if one.source == WINDOW or not one.stats.rows:
+        days = {day for day in one.stats.windows() if day >= since.isoformat()}
+        if one.source == WINDOW or not one.stats.groups:
             continue
         if (one.ref, one.serving_digest) != served:
             outdated += bool(days)
             continue
-        if "" in one.days():
+        if "" in one.stats.windows():
             raise Invalid(
                 f"inferences of {name} carry no time, so no window holds them", hint="evaluate records with ts"
             )
         if days & taken:
             left_out.append(name)
             continue
-        rows, low = (
-            tuple(row for row in table.rows if row.window in days) for table in (one.stats, one.best or one.stats)
-        )
-        if rows:
-            total, best = total.merge(Stats(rows, one.stats.latest)), best.merge(Stats(low, one.stats.latest))
+        if days:
+            total = total.merge(one.stats.of_windows(days))
+            best = best.merge((one.best or one.stats).of_windows(days))
             is_coarse |= one.best is not None
             taken |= days
             counted += 1

@@ -260,7 +260,7 @@ def _verdict(samples: int, results: tuple[ThresholdResult, ...], thresholds: Thr
 
 
 def _named(stats: Stats) -> str:
-    names = {row[:2] for row in (*stats.rows[:1], *stats.rows[-1:])}  # sorted by them
+    names = {group[:2] for group in stats.groups}
     return "@".join(names.pop()) if len(names) == 1 else "MODEL@VERSION"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
-from operator import add, itemgetter, mul
+from operator import add, lt, mul
 from typing import Any, NamedTuple
 
 from helixctl.core import statistics as st
@@ -35,7 +35,6 @@ ERROR_PATTERNS = (
 )
 """What sorts an error, its text in lower case; the first that is found anywhere in it."""
 
-_WINDOW, _LATENCY_AND_CELLS = itemgetter(3), itemgetter(4, 5)
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -56,19 +55,25 @@ class Inference(NamedTuple):
     error_class: str = "other"
 
 
-class Row(NamedTuple):
-    """One key of the table; `window` is a UTC day or ''.
+class Group(NamedTuple):
+    """All requests of one model, version, region and window; `window` is a UTC day or ''.
 
-    With a latency it says how many requests took so long: `cells` is that number. Without one it says the rest about
-    the region and day, in the order of COLUMNS: the requests that failed or were not timed, and all that has moments.
+    `latencies` ascend, and `counts` has how many requests took each; `cells` says the rest, in the order of COLUMNS: the
+    requests that failed or were not timed, and all that has moments.
     """
 
     model: str
     version: str
     region: str
     window: str
-    latency_ms: int | None
     cells: tuple[int, ...]
+    latencies: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    def __add__(self, other: Group) -> Group:  # type: ignore[override]  # of two tables, not of two tuples
+        timed = dict(zip(self.latencies, self.counts, strict=True))
+        _count(timed, other.latencies, other.counts)
+        return _group(self, map(add, self.cells, other.cells), timed)
 
 
 class Moments(NamedTuple):
@@ -114,38 +119,43 @@ class Totals(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """The mergeable table: rows sorted by key, each key once; `latest` is the newest time that any record carries.
+    """The mergeable table: groups sorted by model, version, region and window, each once; `latest` is the newest time of any record.
 
     `scores` stand by name, each once.
     """
 
-    rows: tuple[Row, ...] = ()
+    groups: tuple[Group, ...] = ()
     latest: datetime | None = None
     scores: tuple[Score, ...] = ()
 
     @property
     def newest_at(self) -> datetime | None:
         """The time of the newest inference; None for no data, or where any record carries no time."""
-        return None if "" in map(_WINDOW, self.rows) else self.latest
+        return None if "" in self.windows() else self.latest
+
+    def windows(self) -> set[str]:
+        """The UTC days of its inferences; one without a time gives an empty name."""
+        return {group.window for group in self.groups}
+
+    def of_windows(self, windows: Collection[str]) -> Stats:
+        """Return the groups of some windows alone."""
+        return self._replace(groups=tuple(group for group in self.groups if group.window in windows))
 
     def merge(self, other: Stats) -> Stats:
         """Add two tables up; order and grouping of merges do not change the sum."""
-        merged = {row[:5]: row for row in self.rows}
-        for row in other.rows:
-            known = merged.get(row[:5])
-            merged[row[:5]] = row._replace(cells=tuple(map(add, known.cells, row.cells))) if known else row
+        merged = {group[:4]: group for group in self.groups}
+        for group in other.groups:
+            known = merged.get(group[:4])
+            merged[group[:4]] = known + group if known else group
         times = [at for at in (self.latest, other.latest) if at]
-        return Stats(_sorted(merged.values()), max(times, default=None), added((*self.scores, *other.scores)))
+        return Stats(tuple(sorted(merged.values())), max(times, default=None), added((*self.scores, *other.scores)))
 
     def totals(self) -> Totals:
         """Sum over all keys."""
         latencies: dict[int, int] = {}
-        heads, known = [(0,) * len(COLUMNS)], latencies.get
-        for latency, cells in map(_LATENCY_AND_CELLS, self.rows):
-            if latency is None:
-                heads.append(cells)
-            else:
-                latencies[latency] = known(latency, 0) + cells[0]
+        for group in self.groups:
+            _count(latencies, group.latencies, group.counts)
+        heads = ((0,) * len(COLUMNS), *(group.cells for group in self.groups))
         sums = [sum(column) for column in zip(*heads, strict=True)]
         ranked, times = st.ranked(latencies), list(map(mul, latencies.keys(), latencies.values()))
         timed = Moments(ranked.n, sum(times), sum(map(mul, times, latencies.keys())))
@@ -167,9 +177,10 @@ class Stats(NamedTuple):
         latest = short(self.latest) if self.latest else None
         scores = {"scores": self.scores} if self.scores else {}
         lines = [_ENCODER.encode({"schema": 1, "kind": "stats", "columns": COLUMNS, "latest": latest, **scores})]
-        for key, rows in groupby(self.rows, key=itemgetter(slice(4))):
-            lines.append(_ENCODER.encode(key))
-            lines += [_compact(row) for row in rows]
+        for group in self.groups:
+            lines += [_ENCODER.encode(group[:4]), f"[null,{','.join(map(str, group.cells))}]"]
+            if group.latencies:
+                lines.append("\n".join(map("[{},{}]".format, group.latencies, group.counts)))
         return ("\n".join(lines) + "\n").encode()
 
     def digest(self) -> str:
@@ -178,12 +189,11 @@ class Stats(NamedTuple):
 
 
 class StatsBuilder:
-    """Adds up the inferences of one version, one at a time."""
+    """Adds up the inferences of one version, one at a time or many."""
 
     def __init__(self, model: str, version: str) -> None:
         self._model, self._version = model, version
-        self._heads: dict[tuple[str, int], list[int]] = {}
-        self._counts: dict[tuple[str, int, int], int] = {}
+        self._groups: dict[tuple[str, int], tuple[list[int], dict[int, int]]] = {}
         self._latest: datetime | None = None
         self._scores: dict[str, Score] = {}
 
@@ -200,12 +210,12 @@ class StatsBuilder:
             day = at.toordinal()
             if self._latest is None or at > self._latest:
                 self._latest = at
-        head = self._heads.get((region, day))
-        if head is None:
-            head = self._heads[region, day] = [0] * len(COLUMNS)
+        group = self._groups.get((region, day))
+        if group is None:
+            group = self._groups[region, day] = [0] * len(COLUMNS), {}
+        head, timed = group
         if latency is not None:
-            key = (region, day, latency)
-            self._counts[key] = self._counts.get(key, 0) + 1
+            timed[latency] = timed.get(latency, 0) + 1
         else:
             head[0] += 1
         if not success:
@@ -219,15 +229,25 @@ class StatsBuilder:
                 head[column + 2] += value * value
             column += 3
 
-    def build(self) -> Stats:
-        """Return what was added so far; adding more does not change it."""
-        timed = ((region, day, latency, (count,)) for (region, day, latency), count in self._counts.items())
-        heads = ((region, day, None, tuple(cells)) for (region, day), cells in self._heads.items())
-        rows = (
-            Row(self._model, self._version, region, date.fromordinal(day).isoformat() if day else "", latency, cells)
-            for region, day, latency, cells in (*heads, *timed)
+    def put(self, place: tuple[str, date | None], cells: Iterable[int], timed: Mapping[int, int]) -> None:
+        """Count many of one region and day, None for those without a time: cells by COLUMNS, and how many took how long."""
+        region, day = place
+        head, known = self._groups.setdefault((region, day.toordinal() if day else 0), ([0] * len(COLUMNS), {}))
+        head[:] = map(add, head, cells)
+        _count(known, timed.keys(), timed.values())
+
+    def build(self, latest: datetime | None = None) -> Stats:
+        """Return what was added so far; adding more does not change it.
+
+        Args:
+            latest: the newest time of what was put.
+        """
+        names = self._model, self._version
+        groups = (
+            _group((*names, region, date.fromordinal(day).isoformat() if day else ""), head, timed)
+            for (region, day), (head, timed) in self._groups.items()
         )
-        return Stats(_sorted(rows), self._latest, tuple(sorted(self._scores.values())))
+        return Stats(tuple(sorted(groups)), latest or self._latest, tuple(sorted(self._scores.values())))
 
 
 def score(name: str, value: object) -> Score:
@@ -255,11 +275,6 @@ def digest_of(raw: bytes) -> str:
     return sha256(raw)
 
 
-def table_of(rows: Iterable[Row], latest: datetime | None) -> Stats:
-    """Return the table of rows that each have a key of their own."""
-    return Stats(_sorted(rows), latest)
-
-
 def decode(raw: bytes) -> Stats:
     """Read canonical bytes back.
 
@@ -267,11 +282,11 @@ def decode(raw: bytes) -> Stats:
         ValueError: they are not what `encode` writes, to the byte.
     """
     try:
-        header, *lines = (json.loads(line) for line in raw.decode("ascii").splitlines())
+        lines = map(json.loads, raw.decode("ascii").splitlines())
+        header: Any = next(lines, None)
         scores = tuple(Score(*row) for row in header.get("scores", ()))
-        stats = Stats(tuple(_rows(lines)), parse_instant(header["latest"]) if header["latest"] else None, scores)
-        sound = stats.encode() == raw and _in_order(stats)
-        sound = sound and all(_sound(rows) for _, rows in groupby(stats.rows, key=itemgetter(slice(4))))
+        stats = Stats(tuple(_groups(lines)), parse_instant(header["latest"]) if header["latest"] else None, scores)
+        sound = stats.encode() == raw and _in_order(stats) and all(map(_sound, stats.groups))
         sound = sound and all(map(_scored, scores)) and scores == added(scores)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         sound = False
@@ -288,42 +303,54 @@ def error_class(error: object) -> str:
     return "other"
 
 
-def _compact(row: Row) -> str:
-    _, _, _, _, latency, cells = row
-    return f"[null,{','.join(map(str, cells))}]" if latency is None else f"[{latency},{cells[0]}]"
+def _count(known: dict[int, int], latencies: Iterable[int], counts: Iterable[int]) -> None:
+    for latency, count in zip(latencies, counts, strict=True):
+        known[latency] = known.get(latency, 0) + count
 
 
-def _rows(lines: Iterable[list[Any]]) -> Iterator[Row]:
-    model = version = region = window = ""
-    for line in lines:
-        if isinstance(line[0], str):
-            model, version, region, window = line
+def _group(key: Sequence[Any], cells: Iterable[int], timed: Mapping[int, int]) -> Group:
+    latencies = tuple(sorted(timed))
+    model, version, region, window = key[:4]
+    return Group(model, version, region, window, tuple(cells), latencies, tuple(map(timed.__getitem__, latencies)))
+
+
+def _groups(lines: Iterable[list[Any]]) -> Iterator[Group]:
+    """Yield what the lines after the header say; of lines that `encode` would not write, something else."""
+    key: Sequence[Any] = ()
+    for names, some in groupby(lines, key=lambda line: isinstance(line[0], str)):
+        if names:
+            *_, key = some
         else:
-            yield Row(model, version, region, window, line[0], tuple(line[1:]))
+            head, *timed = some
+            latencies, counts = zip(*timed, strict=True) if timed else ((), ())
+            model, version, region, window = key
+            yield Group(model, version, region, window, tuple(head[1:]), latencies, counts)
 
 
 def _in_order(stats: Stats) -> bool:
-    once = len({row[:5] for row in stats.rows}) == len(stats.rows)
-    newest_window = max((row.window for row in stats.rows), default="")
+    keys = [group[:4] for group in stats.groups]
     latest = stats.latest.date().isoformat() if stats.latest else ""
-    return once and latest == newest_window and stats.rows == _sorted(stats.rows)
+    return latest == max((window for *_, window in keys), default="") and _ascend(keys)
 
 
-def _sound(rows: Iterable[Row]) -> bool:
-    """Tell whether rows of one model, version, region and window are what a builder makes."""
-    head, *rest = rows
-    if head.latency_ms is not None or len(head.cells) != len(COLUMNS) or any(len(row.cells) != 1 for row in rest):
+def _ascend(values: Sequence[Any]) -> bool:
+    return all(map(lt, values, values[1:]))
+
+
+def _sound(group: Group) -> bool:
+    """Tell whether a group is what a builder makes."""
+    *names, cells, latencies, counts = group
+    if len(cells) != len(COLUMNS) or not all(type(n) is int and n >= 0 for n in (*cells, *latencies, *counts)):
         return False
-    if not all(type(n) is int and n >= 0 for row in (head, *rest) for n in (row.latency_ms or 0, *row.cells)):
-        return False
-    untimed, failures = head.cells[:2]
-    requests = untimed + sum(row.cells[0] for row in rest)
+    untimed, failures = cells[:2]
+    requests = untimed + sum(counts)
     return (
-        all(isinstance(text, str) for text in head[:4])
-        and (head.window == "" or _day(head.window) == head.window)
-        and all(row.cells[0] > 0 for row in rest)
-        and requests >= max(1, *(head.cells[column] for column in _moment_columns()))
-        and untimed >= failures == sum(head.cells[_FIRST_ERROR:_FIRST_MOMENT])
+        all(isinstance(text, str) for text in names)
+        and (group.window == "" or _day(group.window) == group.window)
+        and _ascend(latencies)
+        and 0 not in counts
+        and requests >= max(1, *(cells[column] for column in _moment_columns()))
+        and untimed >= failures == sum(cells[_FIRST_ERROR:_FIRST_MOMENT])
     )
 
 
@@ -341,12 +368,3 @@ def _day(window: str) -> str | None:
 
 def _moment_columns() -> range:
     return range(_FIRST_MOMENT, len(COLUMNS), 3)
-
-
-def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=_place))
-
-
-def _place(row: Row) -> tuple[str, str, str, str, int]:
-    model, version, region, window, latency, _ = row
-    return model, version, region, window, -1 if latency is None else latency

@@ -10,11 +10,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from operator import add
 from typing import Any, NamedTuple
 
 from helixctl.core.columns import FIELDS, Expression, compiled
-from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, MEASURES, Row, table_of
+from helixctl.core.stats import ERROR_CLASSES, ERROR_PATTERNS, MEASURES, StatsBuilder
 from helixctl.engines import Query, Reduction, Subject, python
 from helixctl.engines.fields import DUCKDB, Dialect, Field, of_table, quoted, text_of
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
@@ -243,23 +242,16 @@ def priced(subject: Subject, dialect: Dialect = DUCKDB) -> str | None:
 
 def reduction(rows: Sequence[Sequence[Any]], subject: Subject) -> Reduction:
     """Return what the rows of `grouped` say; those that are malformed are left to the caller."""
-    heads: dict[tuple[str, str], tuple[int, ...]] = {}
-    counts: dict[tuple[str, str, int], int] = {}
+    builder = StatsBuilder(subject.model, subject.version)
     for row_state, region, day, error, count, _, _, latencies, *sums in rows:
-        if row_state:
-            continue
-        key = region, "" if day is None else instant(day).date().isoformat()
-        timed = latencies or {}
-        untimed = count - sum(timed.values())
-        head = (untimed, *_failures(error, untimed), *(value or 0 for value in sums))
-        heads[key] = tuple(map(add, heads[key], head)) if key in heads else head
-        for latency, many in timed.items():
-            counts[*key, latency] = counts.get((*key, latency), 0) + many
-    table = [Row(subject.model, subject.version, *key, None, cells) for key, cells in heads.items()]
-    table += [Row(subject.model, subject.version, *key, (many,)) for key, many in counts.items()]
+        if not row_state:
+            timed = latencies or {}
+            untimed = count - sum(timed.values())
+            cells = (untimed, *_failures(error, untimed), *(value or 0 for value in sums))
+            builder.put((region, None if day is None else instant(day).date()), cells, timed)
     newest = max((row[6] for row in rows if row[0] == 0 and row[6] is not None), default=None)
-    latest = None if newest is None else instant(newest)
-    return Reduction(table_of(table, latest), skipped=sum(row[4] for row in rows if row[0] < 0))
+    stats = builder.build(None if newest is None else instant(newest))
+    return Reduction(stats, skipped=sum(row[4] for row in rows if row[0] < 0))
 
 
 def _failures(error: int | None, count: int) -> tuple[int, ...]:

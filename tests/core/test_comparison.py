@@ -336,7 +336,7 @@ def test_each_of_four_looks_takes_its_intervals_at_a_quarter_of_alpha() -> None:
     candidate, baseline = scored(*shares(85, 15)), scored(*shares(90, 10))
     z = statistics.NormalDist().inv_cdf(1 - 0.05 / 4 / 2)
     candidate, baseline = (
-        one._replace(rows=side.rows) for one, side in ((candidate, table(failures=40)), (baseline, table()))
+        one._replace(groups=side.groups) for one, side in ((candidate, table(failures=40)), (baseline, table()))
     )
     whole, part = (compare(candidate, baseline, MARGINS, look) for look in (ONLY, Look(2, 4)))
     assert (part.look, whole.look) == ((2, 4), (1, 1))

@@ -125,7 +125,7 @@ def test_labels_say_by_a_column_map_what_failed_and_where(server: Server) -> Non
     found = asked(server, table="x_bucket", columns=columns, where=(("gen_ai_request_model", 'a"b'),))
     totals = found.stats.totals()
     assert (totals.failures, totals.errors["server"], totals.latencies) == (3, 3, ((250, 5),))
-    assert {row.region for row in found.stats.rows} == {"", "eu"}
+    assert {group.region for group in found.stats.groups} == {"", "eu"}
     assert server.asked[-1][0] == 'x_bucket{gen_ai_request_model="a\\"b"}[3600000ms]'
 
 

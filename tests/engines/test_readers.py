@@ -294,7 +294,7 @@ def test_lm_eval_gives_scores_whose_spread_is_their_standard_error() -> None:
     variance = (acc.n * acc.squares - acc.total**2) / (acc.n * (acc.n - 1)) / 10**12
     assert (variance / acc.n) ** 0.5 == pytest.approx(0.05)
     assert strict == Score("mmlu.em.strict", 100, 50 * 10**6, None)
-    assert found.stats.rows == ()
+    assert found.stats.groups == ()
 
 
 @pytest.mark.parametrize(
