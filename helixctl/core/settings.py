@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -112,6 +113,7 @@ class Settings(NamedTuple):
     evaluation_digest: str = ""
 
 
+@lru_cache(maxsize=1)  # a command asks at several places
 def decode(raw: bytes) -> Settings:
     """Return the settings that helix.toml holds.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helixctl.cli.render import formats, text
 from helixctl.cli.render.cells import csv_line, csv_text, flattened
-from helixctl.cli.render.paint import Screen, columns, paint, safe, width, wrapped
+from helixctl.cli.render.paint import NARROW, Screen, columns, paint, safe, width, wrapped
 from tests.conftest import Place, Ran
 
 Cli = Callable[..., Ran]
@@ -242,3 +242,12 @@ def test_text_that_goes_elsewhere_keeps_its_lines(wraps: bool) -> None:
     payload = {"kind": "check", "action": "activate", "ref": "m@1", "decision": {"allowed": False, "findings": rows}}
     told = formats.rendered(payload, "text", None, formats.Look(screen=Screen(False, 60), wraps=wraps))
     assert (max(map(len, told.splitlines())) <= 60) is wraps
+
+
+def test_the_signs_of_pictures_are_measured_without_a_library_and_as_one_measures_them() -> None:
+    from rich.cells import cell_len
+
+    signs = [chr(code) for code in (*range(32, 127), 0x2039, 0x203A, *range(0x2500, 0x25D0))]
+    assert [sign for sign in signs if not NARROW.fullmatch(sign) or cell_len(sign) != 1] == []
+    assert NARROW.fullmatch("漢") is None
+    assert width("漢") == 2

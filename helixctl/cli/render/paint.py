@@ -10,6 +10,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _ESCAPE = re.compile("\x1b\\[\\d+m")
+NARROW = re.compile("[ -~‹›─-●]*")  # of one cell each: what pictures are drawn with costs no import
 _MESSAGE = re.compile(r" *\S+ \S+ {2,}| *")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "grey": 90, "bold": 1}
 STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": "yellow", "retired": "grey"}
@@ -80,7 +81,7 @@ def paint(text: str, colour: str | None, *, on: bool) -> str:
 
 def width(text: str) -> int:
     """Return how many cells of a terminal the text takes."""
-    if text.isascii():
+    if NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 
