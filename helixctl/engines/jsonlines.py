@@ -6,21 +6,18 @@ A value is read as the text that it is in JSON, so that a number in quotes or a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
 from helixctl.core.columns import FIELDS
-from helixctl.core.stats import ERROR_CLASSES
+from helixctl.core.stats import ERROR_CLASSES, MEASURES
 from helixctl.engines import Query
 from helixctl.engines.fields import INSTANT
-from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE, YEARS
+from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE
+from helixctl.engines.sql import DAY_US, LIMITS_US
 
 CHOOSING = ("model", "version", "region")
 """Fields by which a query may choose records here."""
 
-_DAY_US = 86_400_000_000
-_LIMITS_US = tuple((date(year, 1, 1) - date(1970, 1, 1)).days * _DAY_US for year in (YEARS[0], YEARS[-1] + 1))
 _OTHER = ERROR_CLASSES.index("other")
-_MEASURES = ("input_tokens", "output_tokens", "cost", "confidence")
 _MOST = {
     "latency_ms": MAX_WHOLE,
     "input_tokens": MAX_WHOLE,
@@ -48,7 +45,7 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     values = (
         *("us", "region", "failed", "TRY_CAST(ceil(latency_ms) AS BIGINT) AS latency"),
         f"CASE WHEN failed AND error IS NOT NULL THEN {text} END AS text",
-        *(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in _MEASURES[:2]),
+        *(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in MEASURES[:2]),
         *(scaled.format(name, unit) for name, unit in (("cost", 10**9), ("confidence", 10**6))),
         *([f"{' AND '.join(_choices(query, within))} AS is_kept"] if is_choosing else []),
     )
@@ -58,9 +55,11 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     state = "CASE WHEN is_kept THEN 0 ELSE -1 END" if is_choosing else "0"
     keys = [kept.format(one) for one in ("region", "day", "fault")]
     timed = kept.format("CASE WHEN NOT failed THEN latency END")
-    sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in _MEASURES]
+    sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in MEASURES]
     cells = ", ".join([state, *keys, "count(*)", "max(us)", f"histogram({timed})", *sums])
-    keyed = f"SELECT *, us // {_DAY_US} AS day, CASE WHEN failed THEN coalesce({class_}, {_OTHER}) END AS fault FROM {table}"
+    keyed = (
+        f"SELECT *, us // {DAY_US} AS day, CASE WHEN failed THEN coalesce({class_}, {_OTHER}) END AS fault FROM {table}"
+    )
     return f"SELECT {cells} FROM ({keyed}) GROUP BY ALL"
 
 
@@ -98,8 +97,8 @@ def _claims(query: Query, within: tuple[int | None, int | None]) -> Iterator[str
         yield f"({name} BETWEEN 0 AND {most}{whole}) IS NOT FALSE"
     if any(at is not None for at in within):
         yield "us IS NOT NULL"
-    odd = f"us % {_DAY_US} = 0 AND ts LIKE '___________24%'"
-    yield f"CASE WHEN {odd} THEN false ELSE (us >= {_LIMITS_US[0]} AND us < {_LIMITS_US[1]}) IS NOT FALSE END"
+    odd = f"us % {DAY_US} = 0 AND ts LIKE '___________24%'"
+    yield f"CASE WHEN {odd} THEN false ELSE (us >= {LIMITS_US[0]} AND us < {LIMITS_US[1]}) IS NOT FALSE END"
 
 
 def _choices(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:

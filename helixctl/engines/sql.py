@@ -21,7 +21,7 @@ from helixctl.errors import Usage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
-_LIMITS_US = tuple((date(year, 1, 1) - EPOCH.date()).days * DAY_US for year in (YEARS[0], YEARS[-1] + 1))
+LIMITS_US = tuple((date(year, 1, 1) - EPOCH.date()).days * DAY_US for year in (YEARS[0], YEARS[-1] + 1))
 REGION = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _EDGES = (r"(?:^|[^0-9a-z_])", r"(?:$|[^0-9a-z_])")
 FAULTS = (
@@ -131,7 +131,7 @@ def _claims(of: Reading) -> Iterator[tuple[str, str]]:
     yield "confidence", "{} BETWEEN 0 AND 1"
 
 
-_IN_TIME = f"{{0}} >= {_LIMITS_US[0]} AND {{0}} < {_LIMITS_US[1]}"
+_IN_TIME = f"{{0}} >= {LIMITS_US[0]} AND {{0}} < {LIMITS_US[1]}"
 
 
 def literal(text: str) -> str:
