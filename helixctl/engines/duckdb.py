@@ -72,7 +72,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
 
 
 def _reduced(connection: Any, source: Source, subject: Subject, query: Query, failure: type[Exception]) -> Reduction:
-    kind = _kind(source, query)
+    kind = _kind(source, subject, query)
     try:
         if kind == "parquet":
             return _parquet(connection, source, subject, query)
@@ -84,14 +84,23 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query, fa
     return found or python.reduce([source], subject, query)
 
 
-def _kind(source: Source, query: Query) -> str | None:
+def _kind(source: Source, subject: Subject, query: Query) -> str | None:
     if source.stream is not None or any(sign in source.name for sign in "*?["):
         return None
     with source.opened() as stream:
         kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
     if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where):
         return None
-    return kind if kind != "native" or _is_plain(source) else None
+    return kind if kind != "native" or (_is_told(subject) and _is_plain(source)) else None
+
+
+def _is_told(subject: Subject) -> bool:
+    """Tell whether no JSON but a text says the names; a model may be called 4, which a record may give as a number."""
+    try:
+        json.loads(subject.model)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_plain(source: Source) -> bool:
@@ -124,7 +133,7 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
     since, until = (None if at is None else micros(at) for at in (query.since, query.until))
     others = class_of({"error": Field("text"), "success": Field("false")}), priced(subject)
     narrow, wide = (jsonlines.grouped(query, (since, until), (square, *others)) for square in _SQUARES)
-    stated = {"model": json.dumps(subject.model), "version": json.dumps(subject.version)}
+    stated = {"model": subject.model, "version": subject.version}
     stated |= {f"where{at}": value for at, (_, value) in enumerate(query.where)}
     used = {name: value for name, value in stated.items() if f"${name}" in narrow}
     found = _rows(connection, (narrow, wide), {"path": source.name, "packed": packed} | used)

@@ -82,6 +82,19 @@ def test_one_odd_record_gives_the_same_from_both(tmp_path: Path, odd: dict[str, 
     same(path, subject)
 
 
+@pytest.mark.parametrize("name", ["4", "4.0", "1e2", "true", "null"])
+@pytest.mark.parametrize("value", [4, 4.0, 100.0, True, None, "4", "4.0", "1e2", "true", "null", [4]])
+@pytest.mark.parametrize("where", [False, True])
+def test_a_name_that_reads_as_another_kind_of_json_gives_the_same_from_both(
+    tmp_path: Path, name: str, value: object, *, where: bool
+) -> None:
+    path = tmp_path / "few.jsonl"
+    path.write_text(json.dumps(GOOD | {"model": value}) + "\n")
+    query = Query("native", where=(("model", name),) if where else ())
+    for subject in (Subject(name, "1.0.0"), SUBJECT):
+        same(path, subject, query)
+
+
 @pytest.mark.parametrize("query", [Query("native"), Query("native", where=(("region", "eu"),))])
 def test_sound_records_are_reduced_by_duckdb_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Query
