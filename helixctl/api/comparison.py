@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from helixctl.api.sources import EVERYTHING, Asked, reduced
+from helixctl.api.sources import EVERYTHING, RECORDED, Asked, reduced
 from helixctl.core import comparison, settings
 from helixctl.core.comparison import Comparison, Look, Margins
 from helixctl.core.judge import Evaluation
@@ -16,7 +16,7 @@ from helixctl.core.record import Record
 from helixctl.core.schema import checked
 from helixctl.core.settings import Settings
 from helixctl.engines import Reduction
-from helixctl.errors import NotFound, NothingToRestore
+from helixctl.errors import NotFound, NothingToRestore, Usage
 from helixctl.storage.registry import Store
 
 Stated = Mapping[str, Decimal | float]
@@ -65,11 +65,14 @@ def compare(store: Store, candidate: Side, against: Against) -> Compared:
     Raises:
         Invalid: more malformed lines on one side than `max_malformed`, or a margin that is none.
         NotFound: no such version, or source. StorageRefused: a source cannot be read.
-        Usage: a look that is none, or both sides are to be read from standard input.
+        Usage: a look that is none, both sides are the same, or are to be read from standard input.
     """
     rules = _rules(store.settings(), against)
     baseline = store.resolved(parse_ref(against.baseline))
     old = Side(baseline, _of_baseline(candidate.asked, against.sources))
+    if _is_same(candidate, old):
+        hint = "name another version, or what each is read from by --from and --baseline-from"
+        raise Usage(f"{baseline.ref} would be compared with itself, on the same inferences", hint=hint)
     return _compared((candidate, old), (reduced(store, *candidate), reduced(store, *old)), rules)
 
 
@@ -89,9 +92,9 @@ def beside(
         if named.model != own.model or not named.is_alias:
             raise
         return None, (f"nothing to compare {own} with: {error.message}",)
-    if baseline.ref == own and not (against.sources or candidate.asked.patterns or candidate.asked.datasets):
-        return None, (f"nothing to compare {own} with: it is itself {named}",)
     old = Side(baseline, _of_baseline(candidate.asked, against.sources))
+    if _is_same(candidate, old):
+        return None, (f"nothing to compare {own} with: it is itself {named}",)
     return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
 
 
@@ -108,6 +111,12 @@ def _of_baseline(asked: Asked, sources: Sequence[str]) -> Asked:
     if asked.datasets and not asked.patterns:
         return Asked((), asked.query, stdin, datasets=sources)
     return Asked(sources, asked.query, stdin, window=None if sources else asked.window)
+
+
+def _is_same(*sides: Side) -> bool:
+    """Tell whether both are one version, by the same inferences."""
+    new, old = ((one.record.ref, {*(one.asked.patterns or [RECORDED]), *one.asked.datasets}) for one in sides)
+    return new == old
 
 
 def _rules(of: Settings, against: Against) -> tuple[Margins, Look]:

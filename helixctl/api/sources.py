@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
 from helixctl.core.evidence import WINDOW
 from helixctl.core.record import Record
+from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
+from helixctl.core.times import short
 from helixctl.engines import PLAIN, Query, Reduction, Source, Subject, find_sources, reduce
-from helixctl.errors import Invalid
+from helixctl.errors import Invalid, Usage
 from helixctl.storage import inferences
 from helixctl.storage.registry import Store
 
@@ -111,19 +113,48 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
 
     Raises:
         Invalid: more malformed lines than `max_malformed`.
+        Usage: a time range without any time in it, or a filter by a field that no record has.
         NotFound, StorageRefused: a source cannot be read.
     """
     store.tell(0, 0)
+    since, until = asked.query.since, asked.query.until
+    if since and until and since >= until:
+        raise Usage("--since is not before --until", hint="exchange the two")
     if asked.window is not None:
         return window(store, record, asked.window, store.clock())
     settings = store.settings()
     reduction = Reduction(Stats())
+    where = dict[str, str]()
     for sources, query in groups(store.root, record, asked, settings):
+        where |= query.where
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
     _refuse_malformed(reduction, settings.max_malformed)
+    _refuse_unknown(reduction, where)
+    notes = [*reduction.notes, *_nothing(reduction, asked, where)]
     if is_of_recorded(asked) and inferences.is_elsewhere(store.root, record):
-        return reduction._replace(notes=(*reduction.notes, OTHERS))
-    return reduction
+        notes.append(OTHERS)
+    return reduction._replace(notes=tuple(notes))
+
+
+def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:
+    """Refuse to choose by a field that no record has, as far as their fields are known."""
+    lacking = sorted(where.keys() - reduction.fields)
+    if lacking and reduction.fields and reduction.is_empty:
+        fact = f"none of {reduction.skipped} records has a field {lacking[0]!a}"
+        hint = "correct --where, or the `where` of the source in helix.toml"
+        raise Usage(fact + did_you_mean(lacking[0], reduction.fields), hint=hint)
+
+
+def _nothing(reduction: Reduction, asked: Asked, where: Mapping[str, str]) -> Iterator[str]:
+    """Say why there is nothing to judge."""
+    since, until = asked.query.since, asked.query.until
+    filters = [f"since {short(since)}"] if since else []
+    filters += [f"until {short(until)}"] if until else []
+    filters += [f"where {name}={value}" for name, value in where.items()]
+    if reduction.is_empty and reduction.skipped and filters:
+        yield f"0 of {reduction.skipped} records match: {', '.join(filters)}"
+    elif reduction.is_empty and not (reduction.skipped or reduction.notes or is_of_recorded(asked)):
+        yield "there is no record in what was read"
 
 
 def _refuse_malformed(reduction: Reduction, most: int) -> None:

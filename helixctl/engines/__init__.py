@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -133,7 +133,7 @@ class Reduction(NamedTuple):
     """What an engine gives: the table, the first malformed lines, and how many there are.
 
     `mismatched_count` says how many of the malformed lines name another model or version, `skipped` how many records a
-    filter left out. `best` is there where latencies are known by bucket only: `stats` then has each at the upper end of
+    filter left out, `fields` what those have where the query's `where` left all of them out. `best` is there where latencies are known by bucket only: `stats` then has each at the upper end of
     its bucket, and `best` at the lower. `notes` say what else a reader of the verdict should know.
     """
 
@@ -142,8 +142,18 @@ class Reduction(NamedTuple):
     malformed_count: int = 0
     mismatched_count: int = 0
     skipped: int = 0
+    fields: frozenset[str] = frozenset()
     best: Stats | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a request nor a score."""
+        return not (self.stats.groups or self.stats.scores)
+
+    def among(self, fields: Set[str]) -> Reduction:
+        """Return it with the fields of the records that were left out, where there are no others."""
+        return self._replace(fields=frozenset(fields)) if self.skipped and self.is_empty else self
 
     def merge(self, other: Reduction) -> Reduction:
         """Add two reductions of one version up."""
@@ -156,6 +166,7 @@ class Reduction(NamedTuple):
             self.malformed_count + other.malformed_count,
             self.mismatched_count + other.mismatched_count,
             self.skipped + other.skipped,
+            self.fields | other.fields,
             (self.best or self.stats).merge(other.best or other.stats) if known else None,
             (*self.notes, *other.notes),
         )

@@ -77,6 +77,8 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query, fa
         if kind == "parquet":
             return _parquet(connection, source, subject, query)
         found = _native(connection, source, subject, query) if kind == "native" else None
+        if found and query.where and not found.stats.groups:
+            found = None  # the python engine tells which fields there are
     except failure as error:
         if kind == "parquet":
             raise Usage(f"{source.name!a} is no Parquet that can be read", hint="check the file") from error
@@ -158,7 +160,8 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
     table = "(SELECT * FROM read_parquet($path, file_row_number = true)) AS t0"
     of = reading(f"{source.name!a}", table, kinds, (subject, query, DUCKDB))
     rows = _rows(connection, (grouped(of, is_local=True, is_wide=False), grouped(of, is_local=True)), asked)
-    found, bad = reduction(rows, subject), sum(row[4] for row in rows if row[0] > 0)
+    found = reduction(rows, subject).among({*kinds, *query.columns})
+    bad = sum(row[4] for row in rows if row[0] > 0)
     if not bad:
         return found
     judged = f"(SELECT file_row_number + 1 AS number, {state(of, names_faults=True)} AS state FROM {table})"

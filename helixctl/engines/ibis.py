@@ -74,7 +74,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         rows = _rows(connection, grouped(of))
     found = reduction([(*row[:7], {row[7]: row[4]} if row[7] is not None else None, *row[8:]) for row in rows], subject)
     bad = sorted(row for row in rows if row[0] > 0 and row[0] not in MISMATCHED)
-    return found._replace(
+    return found.among({*kinds, *query.columns})._replace(
         malformed=tuple(_malformed(query.table, row[0], *row[4:7]) for row in bad),
         malformed_count=sum(row[4] for row in bad),
         skipped=found.skipped + sum(row[4] for row in rows if row[0] in MISMATCHED),

@@ -10,6 +10,9 @@ from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
 from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, Skipped, detected, reader
 
+MANY_FIELDS = 1000
+"""So many names are enough to find one that is like a name which no record has."""
+
 TIMELESS = "it has no time, and a time range is asked for"
 
 
@@ -23,6 +26,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     builder, price = StatsBuilder(subject.model, subject.version), pricing(subject)
     malformed: list[Malformed] = []
     malformed_count = mismatched_count = skipped = 0
+    fields, named = set[str](), frozenset(name for name, _ in query.where)
     counted = Reduction(Stats())
     for source in sources:
         for found in read_records(source, subject, query):
@@ -35,6 +39,8 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
                     builder.score(found)
                 case Skipped():
                     skipped += 1
+                    told = found.fields or named
+                    fields |= told if len(fields) < MANY_FIELDS else told & named
                 case Reduction():
                     counted = counted.merge(found)
                 case Malformed():
@@ -42,7 +48,8 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
                     mismatched_count += found.mismatched
                     if malformed_count <= MAX_REPORTED:
                         malformed.append(found)
-    return counted.merge(Reduction(builder.build(), tuple(malformed), malformed_count, mismatched_count, skipped))
+    found = Reduction(builder.build(), tuple(malformed), malformed_count, mismatched_count, skipped)
+    return counted.merge(found.among(fields))
 
 
 def read_records(

@@ -14,6 +14,7 @@ from helixctl.core.audit import Filter
 from helixctl.core.judge import Verdict
 from helixctl.core.policy import Decision, Finding
 from helixctl.core.settings import Settings
+from helixctl.core.times import short
 from helixctl.engines import Query
 from helixctl.errors import BadSettings, Changed, Drift, HelixError, IllegalTransition, Invalid, NotFound, Usage
 from tests.conftest import BECAUSE, OVERRIDE, START, Place
@@ -166,6 +167,74 @@ def test_malformed_lines_beyond_the_limit_refuse_and_are_named(place: Place, tmp
         place.registry.evaluate("m@1.0.0", [str(source)])
     assert f"{source}:1:" in caught.value.message
     assert f"{source}:62:" in caught.value.message
+    assert place.files() == before
+
+
+TAGGED = {"tag": "a", "model": "m", "version": "1.0.0"}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_a_filter_by_a_field_that_no_record_has_is_refused_and_one_that_matches_nothing_says_so(
+    place: Place, tmp_path: Path, engine: str, suffix: str
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    place.register("m@1.0.0")
+    source = tmp_path / "some.jsonl"
+    source.write_text(line(**TAGGED) * 60)
+    if suffix == "parquet":
+        kinds = "{success: 'BOOLEAN', latency_ms: 'DOUBLE', tag: 'VARCHAR', model: 'VARCHAR', version: 'VARCHAR'}"
+        rows = f"SELECT * FROM read_json('{source}', columns = {kinds})"
+        duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/some.parquet' (FORMAT parquet)")
+
+    def asked(**query: Any) -> Any:
+        stated = Query(engine="duckdb" if suffix == "parquet" else engine, **query)
+        return place.registry.evaluate("m@1.0.0", asked=Asked([str(tmp_path / f"some.{suffix}")], stated))
+
+    before = place.files()
+    for unknown in (("tga", "a"), ("region", "eu")):
+        with pytest.raises(Usage, match=f"{unknown[0]!a}") as caught:
+            asked(where=(("tag", "a"), unknown))
+        assert suffix == "parquet" or ("did you mean 'tag'" in caught.value.message) == (unknown[0] == "tga")
+    assert place.files() == before
+    found = asked(where=(("tag", "b"),))
+    assert (found.evaluation.verdict, found.reduction.notes) == (
+        "inconclusive",
+        ("0 of 60 records match: where tag=b",),
+    )
+    named = asked(where=(("version", "2.0.0"),))
+    assert named.reduction.notes == ("0 of 60 records match: where version=2.0.0",)
+    assert asked(where=(("tag", "a"),)).evaluation.samples == 60
+
+
+def test_a_filter_counts_as_known_where_any_source_has_its_field(place: Place, tmp_path: Path) -> None:
+    place.register("m@1.0.0")
+    for name, fields in (("one", {}), ("two", {"tag": "a"})):
+        (tmp_path / f"{name}.jsonl").write_text(line(**fields) * 60)
+    asked = Query(where=(("tag", "b"),), since=START)
+    with pytest.raises(Usage, match="none of 60 records has a field 'tag'"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(["one.jsonl"], asked))
+    found = place.registry.evaluate("m@1.0.0", asked=Asked(["one.jsonl", "two.jsonl"], asked))
+    assert found.reduction.notes == (f"0 of 120 records match: since {short(START)}, where tag=b",)
+
+
+def test_sources_without_a_record_are_inconclusive_and_say_so(place: Place, tmp_path: Path) -> None:
+    place.register("m@1.0.0")
+    (tmp_path / "empty.jsonl").touch()
+    found = place.registry.evaluate("m@1.0.0", ["empty.jsonl"])
+    assert (found.evaluation.verdict, found.reduction.notes) == (
+        "inconclusive",
+        ("there is no record in what was read",),
+    )
+
+
+def test_a_time_range_that_ends_before_it_begins_is_refused(place: Place) -> None:
+    place.register("m@1.0.0", "m@2.0.0")
+    before = place.files()
+    with pytest.raises(Usage, match="--since is not before --until"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(query=Query(since=START, until=START)))
+    with pytest.raises(Usage, match="--since is not before --until"):
+        place.registry.compare("m@1.0.0", "m@2.0.0", query=Query(since=START, until=START))
     assert place.files() == before
 
 

@@ -94,9 +94,9 @@ def _evaluated(payload: Payload) -> Iterator[Problem]:
             advice = next((text for text in told if text.startswith(one["name"])), told[0] if told else "")
             yield Problem(one["name"], level, path, None, f"{one['metric']} {value}, limit {one['limit']}", advice)
     if payload["verdict"] == "inconclusive":
-        yield Problem(
-            "samples", "error", path, None, f"inconclusive on {payload['samples']} samples", *told[:1] or ("",)
-        )
+        left_out = f", {payload['skipped']} left out by a filter" if payload["skipped"] else ""
+        fact = f"inconclusive on {payload['samples']} samples{left_out}"
+        yield Problem("samples", "error", path, None, fact, *told[:1] or ("",))
     if payload.get("comparison"):
         yield from _compared({"ref": payload["ref"], **payload["comparison"]})
 

@@ -44,7 +44,9 @@ class MismatchError(LineError):
 
 
 class Skipped(NamedTuple):
-    """A record that a filter leaves out."""
+    """A record that is left out: by the query's `where`, then it has these fields, or for another reason."""
+
+    fields: frozenset[str] = frozenset()
 
 
 Found = Inference | Score | Skipped | Reduction | LineError

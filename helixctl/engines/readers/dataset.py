@@ -8,7 +8,7 @@ from typing import BinaryIO
 from helixctl.core import scoring
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 
 
@@ -23,8 +23,8 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         try:
             if isinstance(row, LineError):
                 raise row
-            if not lines.is_wanted(row, query):
-                yield place, Skipped()
+            if skipped := lines.left_out(row, query):
+                yield place, skipped
                 continue
             if "expected" not in row:
                 raise LineError("expected is missing")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, MismatchError, Skipped, lines
+from helixctl.engines.readers import Found, LineError, MismatchError, lines
 
 MOST_BYTES = 256 * 2**20
 MOST_RECORD = 32 * 2**20
@@ -144,7 +144,7 @@ def converted(stream: BinaryIO, query: Query, convert: Callable[[Record], Found]
             if isinstance(record, LineError):
                 yield place, record
             else:
-                yield place, convert(record) if lines.is_wanted(record, query) else Skipped()
+                yield place, lines.left_out(record, query) or convert(record)
         except LineError as error:
             yield place, error
 

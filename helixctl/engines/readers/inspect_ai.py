@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
 from helixctl.engines.compression import decompressed
-from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
@@ -112,8 +112,8 @@ def _found(sample: object, log: Mapping[str, Any], subject: Subject, query: Quer
         raise sample
     if not isinstance(sample, dict):
         raise LineError("a sample that is no object")
-    if not lines.is_wanted(sample, query):
-        yield Skipped()
+    if skipped := lines.left_out(sample, query):
+        yield skipped
         return
     usage = sample.get("model_usage") or {}
     own: Mapping[str, object] = usage.get(lines.at(log, "eval.model")) or next(iter(usage.values()), {})

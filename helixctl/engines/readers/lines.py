@@ -29,7 +29,7 @@ def read(
             record = parse_line(line if number > 1 else line.removeprefix(_BOM), fields)
             if record is None:
                 continue
-            yield number, convert(record) if not query.where or is_wanted(record, query) else Skipped()
+            yield number, (query.where and left_out(record, query)) or convert(record)
         except LineError as error:
             yield number, error
 
@@ -48,9 +48,11 @@ def parsed(
             yield number, record
 
 
-def is_wanted(record: Mapping[str, object], query: Query) -> bool:
-    """Tell whether every field that the query names has the value it names, as text."""
-    return all(plain(at(record, name)) == value for name, value in query.where)
+def left_out(record: Mapping[str, object], query: Query) -> Skipped | None:
+    """Return None where every field that the query names has the value it names, as text; else the fields that are there."""
+    if all(plain(at(record, name)) == value for name, value in query.where):
+        return None
+    return Skipped(frozenset(record) | {name for name, _ in query.where if at(record, name) is not None})
 
 
 def at(record: Mapping[str, object], name: str) -> object:

@@ -72,9 +72,12 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             continue
         try:
             for metric, raw, attributes in _points(record):
+                if left := lines.left_out(attributes, query):
+                    yield place, left
+                    continue
                 try:
                     one = _grown((metric, raw, attributes), last, subject, query)
-                    if one and (not query.since or one.at >= query.since) and (not query.until or one.at < query.until):
+                    if (not query.since or one.at >= query.since) and (not query.until or one.at < query.until):
                         grown.setdefault(metric["name"], []).append(one)
                     else:
                         skipped += 1
@@ -113,11 +116,9 @@ def _grown(
     last: dict[object, _Point],
     subject: Subject,
     query: Query,
-) -> _Grown | None:
-    """Return what a data point adds to the one before it; None for one that a filter leaves out."""
+) -> _Grown:
+    """Return what a data point adds to the one before it."""
     metric, raw, attributes = of
-    if not lines.is_wanted(attributes, query):
-        return None
     documents.require_model({name: attributes.get(name) for name in otlp.MODELS}, subject, documents.chosen_by(query))
     if metric["name"] in _TOKENS and "count" in raw and "sum" not in raw:
         raise LineError("a data point of tokens without their sum")

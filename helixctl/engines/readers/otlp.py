@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 
 MODELS = ("gen_ai.response.model", "gen_ai.request.model")
@@ -105,8 +105,8 @@ def is_call(attributes: Mapping[str, object]) -> bool:
 
 
 def _inference(span: Mapping[str, Any], attributes: dict[str, object], subject: Subject, query: Query) -> Found:
-    if not lines.is_wanted(attributes, query):
-        return Skipped()
+    if skipped := lines.left_out(attributes, query):
+        return skipped
     documents.require_model({name: attributes.get(name) for name in MODELS}, subject, documents.chosen_by(query))
     start, end = (nanoseconds(span, name) for name in ("startTimeUnixNano", "endTimeUnixNano"))
     if start > end:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import FIRST, Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import FIRST, Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 
 _ASSERTION, _ERROR = 1, 2
@@ -49,8 +49,8 @@ def _results(stream: BinaryIO) -> Iterator[tuple[int, Any]]:
 def _found(row: Any, subject: Subject, query: Query) -> Iterator[Found]:
     if not isinstance(row, dict):
         raise LineError("a result that is no object")
-    if not lines.is_wanted(row, query):
-        yield Skipped()
+    if skipped := lines.left_out(row, query):
+        yield skipped
         return
     provider = documents.first_of(row, ("provider.id", "provider"))
     model = str(provider).rpartition(":")[2] if provider is not None else None

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from helixctl.core.columns import Expression, compiled, plain, valued
 from helixctl.core.stats import Inference
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, Skipped, documents, lines
+from helixctl.engines.readers import Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 from helixctl.errors import Usage
 
@@ -42,7 +42,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             _refuse_unknown(columns, row, is_json=is_json)
             is_first = False
         try:
-            yield place, _inference(row, columns, subject, chosen) if lines.is_wanted(row, query) else Skipped()
+            yield place, lines.left_out(row, query) or _inference(row, columns, subject, chosen)
         except LineError as error:
             yield place, error
 
