@@ -17,6 +17,7 @@ from helixctl.core.settings import Settings
 from helixctl.core.stats import digest_of
 from helixctl.core.times import CLOCK_TOLERANCE, short
 from helixctl.engines import Reduction
+from helixctl.errors import HelixError
 from helixctl.gate import Result, submit
 from helixctl.storage.registry import Store
 
@@ -65,7 +66,7 @@ def evaluate(
     settings, now = store.settings(), store.clock()
     reduction = reduced(store, record, asked)
     thresholds = thresholds_of(record, settings)
-    alone = judge(reduction.stats, thresholds, str(record.ref), reduction.best)
+    alone = judge(reduction.stats, thresholds, str(record.ref), reduction.best, serving=_serving(store, record.ref))
     evaluation, compared, notes = alone, None, tuple[str, ...]()
     if against:
         from helixctl.api import comparison
@@ -89,6 +90,15 @@ def evaluate(
     envelope = ask.Request(act, request.actor, request.reason, request.expect, (), request.dry_run)
     result = submit(store, envelope)
     return Report(record.ref, evaluation, result, reduction, compared, notes)
+
+
+def _serving(store: Store, ref: Ref) -> str | None:
+    """Return the reference of the version that serves, where it is another one."""
+    active = Ref(ref.model, "active")
+    try:
+        return str(active) if store.resolved(active).ref != ref else None
+    except HelixError:
+        return None
 
 
 def _from_the_future(reduction: Reduction, now: datetime) -> tuple[str, ...]:

@@ -293,12 +293,19 @@ def weighed(evaluation: Evaluation, found: Comparison, ref: str, baseline: str) 
 def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
     """Say of each metric that is worse by how much, and of each that keeps the whole undecided what would settle it."""
     compared, told = f"helixctl compare {ref} {baseline}", []
+    requests = found.deltas[0]
+    unknown = [name for name, n in ((ref, requests.n_candidate), (baseline, requests.n_baseline)) if not n]
+    if unknown:
+        more = f"record some with `helixctl record {unknown[0]}`, or name files by --from and --baseline-from"
+        told.append(f"no request of {' and '.join(unknown)} is known: {more}")
     for one in found.deltas:
         span = _span(one, found.margins)
         if one.verdict is Verdict.WORSE and span and one.margin is not None:
             fact = f"{one.metric} is worse than that of {baseline}: {one.candidate:.4g} against {one.baseline:.4g}"
             told.append(f"{fact}, by {span[0]:.4g} at least where {one.margin:.4g} is allowed; see `{compared}`")
         elif one.verdict is Verdict.UNDECIDED and found.margins.is_decisive(one.metric):
+            if unknown and one.metric in DECISIVE:
+                continue
             fact = f"{one.metric} is undecided against {baseline}: {_missing(one, found)}"
             told.append(f"{fact}, then run `{compared}`")
     return tuple(told)

@@ -111,7 +111,14 @@ class Evaluation(NamedTuple):
         return {**stated, "scores": self.scores} if self.scores else stated
 
 
-def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None, best: Stats | None = None) -> Evaluation:
+def judge(
+    stats: Stats,
+    thresholds: Thresholds,
+    ref: str | None = None,
+    best: Stats | None = None,
+    *,
+    serving: str | None = None,
+) -> Evaluation:
     """Compute every metric, bound and threshold of one version, and the verdict.
 
     Args:
@@ -119,6 +126,7 @@ def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None, best: St
         best: where latencies are known by bucket only; `stats` then has the upper end of each bucket, and `best` the
             lower. What violates a limit at the one and keeps it at the other was not measured finely enough, and there
             is no mean.
+        serving: another version, which serves, to compare with.
     """
     totals = stats.totals()
     metrics = _metrics(totals)
@@ -129,7 +137,7 @@ def judge(stats: Stats, thresholds: Thresholds, ref: str | None = None, best: St
         at_best = (_result(name, low, _metrics(low), thresholds) for name in _TESTS)
         results = tuple(map(_settled, results, at_best))
     verdict = _verdict(totals.requests, results, thresholds)
-    told = _recommendations(ref or _named(stats), (totals, low), results, thresholds)
+    told = _recommendations((ref or _named(stats), serving), (totals, low), results, thresholds)
     return Evaluation(
         verdict=verdict,
         proven=verdict is Verdict.PASSED and all(one.proven for one in results if one.outcome != "not_applicable"),
@@ -265,26 +273,42 @@ def _named(stats: Stats) -> str:
 
 
 def _recommendations(
-    ref: str, known: tuple[Totals, Totals | None], results: tuple[ThresholdResult, ...], thresholds: Thresholds
+    refs: tuple[str, str | None],
+    known: tuple[Totals, Totals | None],
+    results: tuple[ThresholdResult, ...],
+    thresholds: Thresholds,
 ) -> Iterator[str]:
-    totals, best = known
-    model = ref.partition("@")[0]
+    (ref, serving), (totals, best) = refs, known
     missing = max(1, thresholds.min_samples) - totals.requests
     if missing > 0:
         fact = f"{totals.requests} of {totals.requests + missing} samples"
-        yield f"{fact}: record {missing} more with `helixctl record {ref}`, then run `helixctl evaluate {ref}`"
+        more = f"record {missing} more with `helixctl record {ref}`, or name more with --from"
+        yield f"{fact}: {more}, then run `helixctl evaluate {ref}`"
     yield from _units(totals, ref) if best is None else ()
-    for one in results if totals.requests else ():
+    for one in _once(*results) if totals.requests else ():
+        is_one = " and " not in one.name
         if one.outcome == "not_measured" and best and one.value is not None:
             yield _between(one, totals, best)
         elif one.outcome == "not_measured":
             yield f"{one.name} was not measured: {_MISSING[one.name]}, then run `helixctl evaluate {ref}`"
         elif one.outcome == "violated":
-            yield _violation(one, totals, model, ref)
+            beside = (
+                f"; compare with `helixctl compare {ref} {serving}`" if serving and "_rate" not in one.metric else ""
+            )
+            yield f"{one.name} {'is' if is_one else 'are'} violated: {_violation(one, totals, ref)}{beside}"
         elif one.outcome == "passed" and not one.proven:
-            yield f"{one.name} holds but is not proven: {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
+            fact = f"{one.name} {'holds but is' if is_one else 'hold but are'} not proven"
+            yield f"{fact}: {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if missing <= 0 and all(one.proven or one.outcome == "not_applicable" for one in results):
         yield f"every threshold is proven: run `helixctl check {ref} --for activate`"
+
+
+def _once(errors: ThresholdResult, successes: ThresholdResult, *rest: ThresholdResult) -> tuple[ThresholdResult, ...]:
+    """Return what there is to advise on: the thresholds of the rates, where they fare alike, as the stricter of them."""
+    if (errors.outcome, errors.proven) != (successes.outcome, successes.proven):
+        return (errors, successes, *rest)
+    one = errors if errors.limit <= 1 - successes.limit else successes
+    return (one._replace(name=f"{errors.name} and {successes.name}"), *rest)
 
 
 def _units(totals: Totals, ref: str) -> Iterator[str]:
@@ -301,16 +325,16 @@ def _between(one: ThresholdResult, totals: Totals, best: Totals) -> str:
     return f"{fact}; add a bucket bound at {one.limit} ms to what measures it, or move the limit to a bound"
 
 
-def _violation(one: ThresholdResult, totals: Totals, model: str, ref: str) -> str:
+def _violation(one: ThresholdResult, totals: Totals, ref: str) -> str:
     value = one.limit if one.value is None else one.value
     gap = f"{abs(value - one.limit)} {'above' if value > one.limit else 'below'} the limit {one.limit}"
-    fact = f"{one.name} is violated: {one.metric} is {value}, {gap}"
+    fact = f"{one.metric} is {value}, {gap}"
     if one.metric in ("error_rate", "success_rate"):
         return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
     if one.metric == "p95_latency_ms":
         n = totals.timed
         fact += f", exceeded by {totals.ranked.above(one.limit)} of {n} requests; {_proof(one, totals)}"
-    return f"{fact}; compare with `helixctl compare {ref} {model}@active`"
+    return fact
 
 
 def _cause(totals: Totals) -> str:

@@ -425,9 +425,22 @@ def test_the_advice_names_what_is_worse_by_how_much_and_what_would_settle_the_re
         " times as many requests of both, alike, would settle it, then run `helixctl compare m@2.0.0 m@1.0.0`"
     )
     assert advice(compare(table(), table(), MARGINS), "a", "b") == ()
-    nothing = advice(compare(table(), Stats(), MARGINS), "a", "b")
-    assert [text.partition(" is undecided")[0] for text in nothing] == ["error_rate", "slow_share", "p_slower"]
-    assert all("known of 2000 requests and of 0 of the baseline; record more" in text for text in nothing)
+    few = advice(compare(table(), table([], failures=3), MARGINS), "a", "b")
+    assert [text.partition(" is undecided")[0] for text in few] == ["slow_share", "p_slower"]
+    assert "known of 2000 requests and of 0 of the baseline; record more" in few[0]
+
+
+@pytest.mark.parametrize(
+    ("sides", "named"), [((table(), Stats()), "b"), ((Stats(), table()), "a"), ((Stats(), Stats()), "a and b")]
+)
+def test_a_side_without_requests_is_told_once_with_where_they_may_come_from(
+    sides: tuple[Stats, Stats], named: str
+) -> None:
+    (told,) = advice(compare(*sides, MARGINS), "a", "b")
+    assert told == (
+        f"no request of {named} is known: record some with `helixctl record {named[0]}`, "
+        "or name files by --from and --baseline-from"
+    )
 
 
 @pytest.mark.parametrize("failures", [0, 1, 4])

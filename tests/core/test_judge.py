@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_fifty_clean_samples_pass_but_prove_nothing_at_five_percent() -> None:
     evaluation = judge(table(50), LIMITS)
     assert (evaluation.verdict, evaluation.proven) == (Verdict.PASSED, False)
     assert evaluation.recommendations[0] == (
-        "max_error_rate holds but is not proven: 9 more samples without a failure would prove it, "
+        "max_error_rate and min_success_rate hold but are not proven: 9 more samples without a failure would prove it, "
         "then run `helixctl evaluate acme/m@1.0.0`"
     )
 
@@ -103,7 +104,7 @@ def test_requests_that_all_failed_fail_though_their_latency_was_never_measured()
     evaluation = judge(table(0, 60), LIMITS)
     assert evaluation.verdict is Verdict.FAILED
     assert of(evaluation, "max_latency_ms").outcome == "not_measured"
-    assert "success_rate is 0.0, 0.95 below the limit 0.95" in " ".join(evaluation.recommendations)
+    assert "error_rate is 1.0, 0.95 above the limit 0.05" in " ".join(evaluation.recommendations)
 
 
 def test_a_latency_never_measured_is_inconclusive_where_no_threshold_fails() -> None:
@@ -248,10 +249,34 @@ def test_a_violated_error_rate_names_the_gap_the_cause_and_the_samples_that_woul
     error: str, words: str
 ) -> None:
     advice = judge(table(92, 8, error=error), LIMITS).recommendations[0]
-    assert advice.startswith("max_error_rate is violated: error_rate is 0.08, 0.03 above the limit 0.05; ")
+    assert advice.startswith(
+        "max_error_rate and min_success_rate are violated: error_rate is 0.08, 0.03 above the limit 0.05; "
+    )
     assert words in advice
     assert "60 more samples without a failure would settle it" in advice
     assert advice.endswith("then run `helixctl evaluate acme/m@1.0.0`")
+
+
+@pytest.mark.parametrize(
+    ("limits", "begins"),
+    [
+        ({}, ["max_error_rate and min_success_rate are violated: error_rate is 0.08"]),
+        (
+            {"min_success_rate": Decimal("0.99")},
+            ["max_error_rate and min_success_rate are violated: success_rate is 0.92"],
+        ),
+        ({"max_error_rate": Decimal("0.5")}, ["min_success_rate is violated"]),
+        (
+            {"min_success_rate": Decimal("0.91")},
+            ["max_error_rate is violated", "min_success_rate holds but is not proven"],
+        ),
+    ],
+)
+def test_what_one_cause_makes_of_two_thresholds_is_told_once_by_the_stricter(
+    limits: dict[str, Any], begins: list[str]
+) -> None:
+    told = [text for text in judge(table(92, 8), LIMITS._replace(**limits)).recommendations if "_rate" in text]
+    assert [text[: len(begin)] for text, begin in zip(told, begins, strict=True)] == begins
 
 
 def test_the_samples_that_would_settle_a_violation_do_settle_it() -> None:
@@ -260,10 +285,13 @@ def test_the_samples_that_would_settle_a_violation_do_settle_it() -> None:
 
 
 def test_a_violated_latency_names_the_comparison_with_the_active_version() -> None:
-    advice = judge(table(100, latency=lambda i: 6000 if i < 6 else 100), LIMITS).recommendations
-    slow = next(text for text in advice if text.startswith("max_latency_ms is violated"))
-    assert "1000 above the limit 5000, exceeded by 6 of 100 requests; 20 more samples within 5000 ms" in slow
-    assert slow.endswith("`helixctl compare acme/m@1.0.0 acme/m@active`")
+    slow = table(100, latency=lambda i: 6000 if i < 6 else 100)
+    told, alone = (
+        next(text for text in judge(slow, LIMITS, serving=ref).recommendations if "max_latency_ms is violated" in text)
+        for ref in ("acme/m@active", None)
+    )
+    assert "1000 above the limit 5000, exceeded by 6 of 100 requests; 20 more samples within 5000 ms" in told
+    assert told == f"{alone}; compare with `helixctl compare acme/m@1.0.0 acme/m@active`"
 
 
 def test_a_limit_that_no_sample_proves_says_so() -> None:

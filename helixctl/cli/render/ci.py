@@ -91,7 +91,7 @@ def _evaluated(payload: Payload) -> Iterator[Problem]:
         if one["outcome"] in ("violated", "not_measured"):
             level = "warning" if one["severity"] == "warn" else "error"
             value = "was not measured" if one["value"] is None else f"is {one['value']}"
-            advice = next((text for text in told if text.startswith(one["name"])), told[0] if told else "")
+            advice = next((text for text in told if one["name"] in text), told[0] if told else "")
             yield Problem(one["name"], level, path, None, f"{one['metric']} {value}, limit {one['limit']}", advice)
     if payload["verdict"] == "inconclusive":
         left_out = f", {payload['skipped']} left out by a filter" if payload["skipped"] else ""
