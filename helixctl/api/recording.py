@@ -16,7 +16,7 @@ from helixctl.core import request as ask
 from helixctl.core.judge import Evaluation
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
-from helixctl.engines import Malformed, Source
+from helixctl.engines import STDIN, Malformed, Source
 from helixctl.engines.recording import Recording, blocks
 from helixctl.errors import HelixError, Invalid, StorageRefused
 from helixctl.gate import Result
@@ -36,6 +36,8 @@ class Recorded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+GIVEN = "inference"
+
 Given = BinaryIO | Iterable[Mapping[str, Any]]
 """Inferences, as a stream of JSON lines or as mappings."""
 
@@ -43,11 +45,11 @@ Given = BinaryIO | Iterable[Mapping[str, Any]]
 def source_of(given: Given) -> Source:
     """Return a source over a binary stream, or over mappings; a key whose value is None is left out."""
     if not isinstance(given, Iterable) or hasattr(given, "readline"):
-        return Source("-", cast(BinaryIO, given))
+        return Source(STDIN, cast(BinaryIO, given))
     many = [given] if isinstance(given, Mapping) else given
     stated = ({key: value for key, value in one.items() if value is not None or key == "latency_ms"} for one in many)
     lines = (json.dumps(one, default=_json) for one in stated)
-    return Source("inferences", io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+    return Source(GIVEN, io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
 
 
 def _json(value: Any) -> Any:
@@ -106,11 +108,19 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
         raise StorageRefused(f"{error.message}; {keeper.said()}", hint=error.hint) from error
     if recording.malformed and not recording.count:
         bad = recording.malformed[0]
-        raise Invalid(f"no line is an inference: {bad}", hint="docs/evaluation.md shows one")
+        raise _no_inference(bad, is_single=source.name == GIVEN and recording.line == 1)
     if keeper.recorded:
         _refresh(keeper, notes, is_end=True)
     bad_lines, rolling = (tuple(recording.malformed), recording.malformed_count), keeper.rolling
     return Recorded(record.ref, recording.count, *bad_lines, rolling.refreshed, rolling.logged, tuple(notes))
+
+
+def _no_inference(bad: Malformed, *, is_single: bool) -> Invalid:
+    if is_single:
+        hint = "a success has a latency (--latency-ms), a failure none (--failed, or --error TEXT)"
+        return Invalid(f"that is no inference: {bad.why}", hint=hint)
+    hint = 'the least is {"success":true,"latency_ms":812}; docs/evaluation.md has every field'
+    return Invalid(f"no line is an inference: {bad}", hint=hint)
 
 
 def _refresh(keeper: Keeper, notes: list[str], *, is_end: bool) -> None:

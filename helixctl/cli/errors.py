@@ -33,7 +33,10 @@ def misused(world: World, arguments: list[str], error: Any) -> int:
 def _without_values(fact: str) -> str:
     """Return a fact without the values that were typed, of which one may be a secret in the wrong place."""
     fact = re.sub(r"(?s)^(got unexpected extra arguments?(?:\(s\))?) \(.*\)$", r"\1", fact)
-    return re.sub(r"(?s)^(invalid value for .*?): '.*' is not ", r"\1: it is not ", fact)
+    fact = re.sub(r"(?s)^(invalid value for .*?): '.*' is not ", r"\1: it is not ", fact)
+    for word, plain in (("float", "number"), ("int", "whole number")):
+        fact = re.sub(rf" a valid {word}\w*( range)?$", f" a valid {plain}", fact)
+    return fact
 
 
 def interrupted(world: World, interrupt: KeyboardInterrupt) -> int:

@@ -25,6 +25,7 @@ MANY_BYTES = 4_000_000
 """About 22,000 records: from here on DuckDB is faster, its start included."""
 
 MAX_REPORTED = 20
+STDIN = "-"
 
 
 class Subject(NamedTuple):
@@ -126,7 +127,8 @@ class Malformed(NamedTuple):
     rows: int = 1
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.why}" if self.line else f"{self.source}: {self.why}"
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{f'standard input, line {self.line}' if self.source == STDIN else place}: {self.why}"
 
 
 class Reduction(NamedTuple):

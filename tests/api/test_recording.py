@@ -204,7 +204,7 @@ def test_an_interrupt_says_what_is_kept_and_never_comes_between_writing_and_coun
 @pytest.mark.parametrize("bad", [{"ts": "2026-03-09T00:00:00Z"}, {"version": "2.0.0"}, {"latency_ms": -1}])
 def test_a_stream_without_any_inference_is_refused_and_leaves_nothing(place: Place, bad: dict[str, Any]) -> None:
     place.register("m@1.0.0")
-    with pytest.raises(Invalid, match="no line is an inference: -:1: "):
+    with pytest.raises(Invalid, match="no line is an inference: standard input, line 1: "):
         place.registry.record("m@1.0.0", lines(3, **bad))
     assert not (place.root / ".helix" / "inferences").exists()
 

@@ -17,6 +17,37 @@ HEAD = 'schema = 1\nmodel = "new"\nversion = "1.0.0"\nprovider = "x"\n'
 
 
 @pytest.mark.parametrize(
+    ("words", "stdin", "told"),
+    [
+        ("--latency-ms nan", "", ("that is no inference: NaN or Infinity", "--latency-ms")),
+        ("--latency-ms inf", "", ("that is no inference: NaN or Infinity", "--latency-ms")),
+        ("--confidence 0.5", "", ("that is no inference: latency_ms is missing though success is true", "--failed")),
+        ("--latency-ms 5 --region a/b", "", ("that is no inference: region is not a name", "--latency-ms")),
+        ("--latency-ms much", "", ("invalid value for '--latency-ms': it is not a valid number", "record --help")),
+        (
+            "--input-tokens 1.7",
+            "",
+            ("invalid value for '--input-tokens': it is not a valid whole number", "record --help"),
+        ),
+        (
+            "",
+            '{"latency_ms":3}',
+            ("no line is an inference: standard input, line 1: success is missing", '"success":true'),
+        ),
+        ("", "x", ("no line is an inference: standard input, line 1: not JSON", '"latency_ms":812')),
+    ],
+)
+def test_what_is_no_inference_is_refused_in_words_of_who_gave_it(
+    full: Place, cli: Cli, words: str, stdin: str, told: tuple[str, str]
+) -> None:
+    before = everything(full.root)
+    ran = cli("record", "m@2.0.0", *words.split(), stdin=stdin.encode())
+    assert is_refusal(ran, 2)
+    assert all(text in line for text, line in zip(told, ran.err.splitlines(), strict=True))
+    assert everything(full.root) == before
+
+
+@pytest.mark.parametrize(
     "version", ["", "1", "v1", "1.2", "01.2.3", "1.2.3-01", "latest", "2024-01-01", "1.2.3 ", "１.2.3"]
 )
 def test_a_version_that_is_no_semver_is_refused_everywhere(place: Place, cli: Cli, version: str) -> None:

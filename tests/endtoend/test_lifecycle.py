@@ -345,7 +345,7 @@ def test_inferences_are_recorded_one_by_options_and_many_by_lines(full: Place, c
     lines = b'{"success":true,"latency_ms":5}\nnonsense\n{"success":true,"latency_ms":5}\n'
     many = cli("record", "m@2.0.0", "-o", "json", stdin=lines)
     assert (many.code, payload(many)["recorded"], payload(many)["malformed"]) == (0, 2, 1)
-    assert "-:2: not JSON" in many.err
+    assert "standard input, line 2: not JSON" in many.err
     (kept,) = (full.root / ".helix" / "inferences").rglob("*.jsonl")
     assert kept.read_text().count("\n") == 4
     assert "secret" not in kept.read_text()

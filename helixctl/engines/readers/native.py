@@ -66,6 +66,8 @@ def inference(
     if "version" not in chosen and get("version", subject.version) not in (subject.version, None):
         raise MismatchError("it names another version")
     success = get("success")
+    if success is None:
+        raise LineError("success is missing")
     if success is not True and success is not False:
         raise LineError("success is not true or false")
     latency = _latency(get("latency_ms"))
