@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from helixctl.core.digest import sha256
 from helixctl.core.record import Record
 from helixctl.storage import disk
 
@@ -46,8 +47,7 @@ def append(place: str, day: date, data: bytes, *, sync: bool = False) -> tuple[s
     Raises:
         OSError: nothing was appended.
     """
-    begun = [number for name in segments(place) if (number := _number(name, day))]
-    number = max(begun, default=1)
+    number = max((found[1] for name in segments(place) if (found := _placed(name)) and found[0] == day), default=1)
     while (start := disk.append_shared(path := _path(place, day, number), data, MAX_SEGMENT, sync=sync)) is None:
         number += 1
     return os.path.basename(path), start
@@ -57,18 +57,19 @@ def _path(place: str, day: date, number: int) -> str:
     return os.path.join(place, f"{day}.{number:04}.jsonl")
 
 
-def _number(name: str, day: date) -> int:
-    begins, _, number = name.removesuffix(".jsonl").partition(".")
-    return int(number) if begins == str(day) and number.isdecimal() else 0
+def _placed(name: str) -> tuple[date, int] | None:
+    """Return the day and the number that a segment's name says; None for the name of anything else."""
+    day, _, rest = name.partition(".")
+    try:
+        placed = date.fromisoformat(day), int(rest.removesuffix(".jsonl"))
+    except ValueError:
+        return None
+    return placed if name == _path("", *placed) else None
 
 
 def segments(place: str) -> dict[str, int]:
     """Return the names of the segments, by day, with their sizes."""
-    try:
-        names = sorted(name for name in os.listdir(place) if name.endswith(".jsonl"))
-        return {name: os.path.getsize(os.path.join(place, name)) for name in names}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    return {name: os.path.getsize(os.path.join(place, name)) for name in _names(place) if _placed(name)}
 
 
 def files(root: str, record: Record) -> list[str]:
@@ -116,13 +117,16 @@ def expire(root: str, record: Record, before: date) -> None:
 
 
 def rolling(place: str) -> Rolling | None:
-    """Return the rolling metrics as last refreshed, or None where there are none to be read."""
+    """Return the rolling metrics as last refreshed, or None where there are none, or not as they were written."""
     try:
         with open(os.path.join(place, _ROLLING), "rb") as handle:
-            head = json.loads(handle.readline())
-            return Rolling(head["offsets"], head["summary"], head["alerts"], handle.read())
-    except (OSError, ValueError, LookupError, TypeError):
+            digest, _, written = handle.read().partition(b"\n")
+    except OSError:
         return None
+    if digest != sha256(written).encode():
+        return None
+    head, _, table = written.partition(b"\n")
+    return Rolling(**json.loads(head), table=table)
 
 
 def summary(root: str, record: Record) -> Mapping[str, Any] | None:
@@ -140,7 +144,8 @@ def keep_rolling(place: str, value: Rolling) -> None:
         OSError: they cannot be written.
     """
     head = {"offsets": value.offsets, "summary": value.summary, "alerts": value.alerts}
-    disk.replace(os.path.join(place, _ROLLING), json.dumps(head).encode() + b"\n" + value.table)
+    written = json.dumps(head).encode() + b"\n" + value.table
+    disk.replace(os.path.join(place, _ROLLING), sha256(written).encode() + b"\n" + written)
 
 
 def newest_days(names: Mapping[str, int], days: int) -> list[str]:

@@ -433,12 +433,19 @@ def test_rolling_metrics_that_were_damaged_are_built_anew(place: Place) -> None:
     place.register("m@1.0.0")
     place.registry.record("m@1.0.0", lines(100))
     (path,) = (place.root / ".helix").rglob("rolling.stats")
-    for broken in ("{", "[]", '{"summary": {}}'):
+    digest, head, table = path.read_bytes().split(b"\n", 2)
+    samples = 100
+    for key, odd in (("offsets", []), ("offsets", {"x": None}), ("summary", 5), ("alerts", {"quality": "x"})):
+        path.write_bytes(b"\n".join((digest, json.dumps(json.loads(head) | {key: odd}).encode(), table)))
+        assert place.registry.rolling(place.registry.show("m@1.0.0")) is None
+        done = place.registry.record("m@1.0.0", lines(1))
+        assert done.refreshed is not None
+        assert done.refreshed.samples == (samples := samples + 1)
+    for broken in ("", "{", "[]", '{"summary": {}}'):
         path.write_text(broken)
         done = place.registry.record("m@1.0.0", lines(1))
         assert done.refreshed is not None
-    assert done.refreshed is not None
-    assert done.refreshed.samples == 103
+        assert done.refreshed.samples == (samples := samples + 1)
 
 
 def test_a_dry_record_keeps_nothing(place: Place) -> None:

@@ -39,6 +39,25 @@ def test_after_nine_thousand_segments_the_numbers_go_on(tmp_path: Path, monkeypa
     assert names == ["2026-03-01.10000.jsonl", "2026-03-01.10001.jsonl"]
 
 
+def test_a_model_named_below_a_version_of_another_is_never_taken_for_its_segments(place: Place) -> None:
+    place.register("m@1.0.0", "m/1.0.0/x@1.0.0-2026-03-01.jsonl")
+    root = str(place.root)
+    below, own = (place.registry.show(ref) for ref in ("m/1.0.0/x@1.0.0-2026-03-01.jsonl", "m@1.0.0"))
+    inferences.append(inferences.folder(root, below), FIRST, b"line\n")
+    assert not inferences.is_elsewhere(root, own)
+    assert inferences.files(root, own) == []
+    inferences.expire(root, own, SECOND)
+    assert len(inferences.files(root, below)) == 1
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "2026-13-01.0001.jsonl", "2026-03-01.1.jsonl", "20260301.0001.jsonl"])
+def test_what_is_named_like_no_segment_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"line\n")
+    assert inferences.segments(str(tmp_path)) == {}
+    assert inferences.append(str(tmp_path), FIRST, b"a\n") == ("2026-03-01.0001.jsonl", 0)
+    assert inferences.newest_days(inferences.segments(str(tmp_path)), 7) == ["2026-03-01.0001.jsonl"]
+
+
 def test_where_nothing_was_recorded_there_is_nothing(place: Place) -> None:
     place.register("m@1.0.0")
     record, root = place.registry.show("m@1.0.0"), str(place.root)
