@@ -112,7 +112,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     """Reduce the inferences of a version that are asked for.
 
     Raises:
-        Invalid: more malformed lines than `max_malformed`.
+        Invalid: more malformed lines than `max_malformed`, or a score that helix.toml would have judged the wrong way.
         Usage: a time range without any time in it, or a filter by a field that no record has.
         NotFound, StorageRefused: a source cannot be read.
     """
@@ -130,6 +130,10 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
     _refuse_malformed(reduction, settings.max_malformed)
     _refuse_unknown(reduction, where)
+    if unsaid := sorted(reduction.lower - {*settings.lower_is_better}):
+        names = ", ".join(f'"{name}"' for name in sorted({*unsaid, *settings.lower_is_better}))
+        fact = f"lower is better in {', '.join(unsaid)}, as its source says, and helix.toml says nothing of it"
+        raise Invalid(fact, hint=f"in helix.toml: [evaluation] lower_is_better = [{names}]")
     notes = [*reduction.notes, *_nothing(reduction, asked, where)]
     if is_of_recorded(asked) and inferences.is_elsewhere(store.root, record):
         notes.append(OTHERS)

@@ -135,7 +135,8 @@ class Reduction(NamedTuple):
     """What an engine gives: the table, the first malformed lines, and how many there are.
 
     `mismatched_count` says how many of the malformed lines name another model or version, `skipped` how many records a
-    filter left out, `fields` what those have where the query's `where` left all of them out. `best` is there where latencies are known by bucket only: `stats` then has each at the upper end of
+    filter left out, `fields` what those have where the query's `where` left all of them out, `lower`
+    the scores of which the source says that lower is better. `best` is there where latencies are known by bucket only: `stats` then has each at the upper end of
     its bucket, and `best` at the lower. `notes` say what else a reader of the verdict should know.
     """
 
@@ -145,6 +146,7 @@ class Reduction(NamedTuple):
     mismatched_count: int = 0
     skipped: int = 0
     fields: frozenset[str] = frozenset()
+    lower: frozenset[str] = frozenset()
     best: Stats | None = None
     notes: tuple[str, ...] = ()
 
@@ -169,6 +171,7 @@ class Reduction(NamedTuple):
             self.mismatched_count + other.mismatched_count,
             self.skipped + other.skipped,
             self.fields | other.fields,
+            self.lower | other.lower,
             (self.best or self.stats).merge(other.best or other.stats) if known else None,
             (*self.notes, *other.notes),
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,19 @@ def test_latencies_known_by_bucket_count_only_where_either_end_of_the_bucket_say
     monkeypatch.setattr(comparison, "reduced", bucketed)
     assert pair.registry.compare("m@2.0.0", "m@1.0.0", [good], [good]).comparison.verdict is Verdict.EQUIVALENT
     assert pair.registry.compare("m@2.0.0", "m@1.0.0", [slow], [good]).comparison.verdict is Verdict.UNDECIDED
+
+
+def test_a_score_of_which_its_source_says_that_lower_is_better_needs_the_same_in_helix_toml(pair: Place) -> None:
+    results = {"lambada": {"alias": "lambada", "perplexity,none": 4.5, "perplexity_stderr,none": 0.1}}
+    said = {"results": results, "n-samples": {"lambada": {"effective": 100}}}
+    path = pair.root.parent / "results.json"
+    path.write_text(json.dumps(said | {"higher_is_better": {"lambada": {"perplexity": False}}}))
+    before = pair.files()
+    for ask in (pair.registry.evaluate, lambda ref, sources: pair.registry.compare(ref, "m@1.0.0", sources)):
+        with pytest.raises(Invalid, match=r"lower is better in lambada\.perplexity, as its source says") as caught:
+            ask("m@2.0.0", [str(path)])
+        assert caught.value.hint == 'in helix.toml: [evaluation] lower_is_better = ["lambada.perplexity"]'
+    assert pair.files() == before
+    with (pair.root / "helix.toml").open("a") as handle:
+        handle.write('\n[evaluation]\nlower_is_better = ["lambada.perplexity"]\n')
+    assert pair.registry.evaluate("m@2.0.0", [str(path)]).evaluation.scores == {"lambada.perplexity": Decimal("4.5")}

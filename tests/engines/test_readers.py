@@ -297,6 +297,14 @@ def test_lm_eval_gives_scores_whose_spread_is_their_standard_error() -> None:
     assert found.stats.groups == ()
 
 
+def test_lm_eval_says_of_which_scores_lower_is_better_and_its_document_can_be_left_out() -> None:
+    of = LM_EVAL | {"higher_is_better": {"mmlu": {"acc": True, "em": False}}, "model_name": "m"}
+    assert read(json.dumps(of).encode()).lower == {"mmlu.em.strict"}
+    assert read(json.dumps(of).encode(), where=(("model_name", "m"),)).lower == {"mmlu.em.strict"}
+    left = read(json.dumps(of).encode(), where=(("model_name", "n"),))
+    assert (left.skipped, left.is_empty, "model_name" in left.fields) == (1, True, True)
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"n-samples": {}}, {"n-samples": {"mmlu": {"effective": 0}}}, {"results": {"mmlu": 7}}, {"results": 7}],

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from helixctl.core.stats import Score, score
-from helixctl.engines import Query, Subject
+from helixctl.core.stats import Score, Stats, score
+from helixctl.engines import Query, Reduction, Subject
 from helixctl.engines.readers import FIRST, Found, LineError, documents, lines
 from helixctl.errors import Usage
 
@@ -39,15 +39,18 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
     except documents.ODD as error:
         yield 1, documents.fault(error)
         return
+    if skipped := lines.left_out(found, query):
+        yield 1, skipped
+        return
     for place, (task, metrics) in enumerate(results.items(), 1):
         try:
-            counts = (found.get("n-samples") or {}).get(task) or {}
-            yield from ((place, one) for one in _scores(task, metrics, counts.get("effective")))
+            counts, higher = ((found.get(name) or {}).get(task) or {} for name in ("n-samples", "higher_is_better"))
+            yield from ((place, one) for one in _scores(task, metrics, counts.get("effective"), higher))
         except documents.ODD as error:
             yield place, documents.fault(error)
 
 
-def _scores(task: str, metrics: Any, n: object) -> Iterator[Score]:
+def _scores(task: str, metrics: Any, n: object, higher: Mapping[str, object]) -> Iterator[Found]:
     if not isinstance(metrics, Mapping):
         raise LineError("a task whose results are no object")
     for key, value in metrics.items():
@@ -57,7 +60,10 @@ def _scores(task: str, metrics: Any, n: object) -> Iterator[Score]:
         if not isinstance(n, int) or isinstance(n, bool) or n < 1:
             raise LineError("n-samples does not say how many samples a task has")
         name = ".".join(filter(None, (task, metric, "" if filtered == "none" else filtered)))
-        yield _spread(score(name, value), n, metrics.get(f"{metric}_stderr,{filtered}"))
+        one = _spread(score(name, value), n, metrics.get(f"{metric}_stderr,{filtered}"))
+        yield one
+        if higher.get(metric) is False:
+            yield Reduction(Stats(), lower=frozenset({one.name}))
 
 
 def _spread(one: Score, n: int, stderr: object) -> Score:
