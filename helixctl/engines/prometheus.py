@@ -46,10 +46,14 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     name = query.table.removesuffix("_bucket")
     columns = compiled({"error": "error_type", **_latency(name, query), **query.columns})
     selector, found, buckets = _selector(name, query), dict[Labels, Inference | LineError | Skipped](), Buckets(subject)
+    whole = dict[Labels, int]()
     try:
-        for labels, at, grown in _growth(query.connect, selector, query):
+        last = _before(query.connect, selector, query.since)
+        seeded = frozenset(last)
+        for labels, at, grown in _growth(query.connect, selector, query, last):
             if labels not in found:
                 found[labels] = _like(dict(labels), columns, subject, query)
+                whole |= {labels: max(grown.values())} if labels not in seeded else {}
             like = found[labels]
             split = list(_split(grown, columns["latency_ms"]))
             if any(bucket.requests < 0 for bucket in split):
@@ -62,6 +66,11 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     told = buckets.reduction()
     if not found:
         told = told._replace(notes=(f"nothing counted in {selector} since then",))
+    counted = [count for labels, count in whole.items() if isinstance(found[labels], Inference)]
+    if counted:
+        fact = f"of {len(counted)} series nothing is known from the 30 days before"
+        more = f"{fact}: {sum(counted)} requests that are in their first samples all count"
+        told = told._replace(notes=(*told.notes, more))
     bad = [error for error in found.values() if isinstance(error, LineError)]
     named = tuple(Malformed(name, 0, f"a series: {one}") for one in bad[:MAX_REPORTED])
     skipped = sum(isinstance(one, Skipped) for one in found.values())
@@ -126,7 +135,15 @@ class _Point(NamedTuple):
     counts: dict[float, int]
 
 
-def _growth(url: str, selector: str, query: Query) -> Iterator[tuple[Labels, datetime, dict[float, int]]]:
+def _before(url: str, selector: str, since: datetime) -> dict[Labels, dict[float, int]]:
+    """Return what each series had counted before a time, by its last sample in the 30 days until then."""
+    found = _points(url, f"last_over_time({selector}[30d])", since.timestamp())
+    return {labels: points[-1].counts for labels, points in found.items()}
+
+
+def _growth(
+    url: str, selector: str, query: Query, last: dict[Labels, dict[float, int]]
+) -> Iterator[tuple[Labels, datetime, dict[float, int]]]:
     """Yield by how much each bucket of each series grew from one sample to the next.
 
     A series that is new since then began from 0: the first failure of a kind makes its series.
@@ -134,9 +151,6 @@ def _growth(url: str, selector: str, query: Query) -> Iterator[tuple[Labels, dat
     assert query.since
     start = query.since.timestamp()
     end = query.until.timestamp() if query.until else float(_answer(url, {"query": "time()"})["result"][1])
-    last = {
-        labels: points[-1].counts for labels, points in _points(url, f"last_over_time({selector}[30d])", start).items()
-    }
     while start < end:
         stop = min(end, start + _STEP.total_seconds())
         for labels, points in _points(url, f"{selector}[{math.ceil((stop - start) * 1000)}ms]", stop).items():

@@ -117,6 +117,21 @@ def test_the_first_failure_of_a_kind_counts_though_its_series_is_new(server: Ser
     assert (totals.requests, totals.failures, totals.errors["rate_limit"]) == (6, 1, 1)
 
 
+def test_a_series_without_a_sample_before_the_range_counts_whole_and_that_is_said(server: Server) -> None:
+    server.before = series((0, {"1": 4, "+Inf": 6}))
+    old = series((1, {"1": 900, "+Inf": 1000}), (2, {"1": 901, "+Inf": 1002}), pod="b")
+    other = series((1, {"1": 9, "+Inf": 9}), gen_ai_request_model="other")
+    server.within = [*series((1, {"1": 5, "+Inf": 7})), *old, *other]
+    found = asked(server)
+    assert found.stats.totals().requests == 1003
+    fact = (
+        "of 1 series nothing is known from the 30 days before: 1000 requests that are in their first samples all count"
+    )
+    assert fact in found.notes
+    server.within = series((1, {"1": 5, "+Inf": 7}))
+    assert not any("nothing is known" in note for note in asked(server).notes)
+
+
 def test_labels_say_by_a_column_map_what_failed_and_where(server: Server) -> None:
     server.within = series((1, {"250": 2, "+Inf": 3}), code="500", zone="eu") + series(
         (1, {"250": 5, "+Inf": 5}), code="200"
@@ -131,7 +146,7 @@ def test_labels_say_by_a_column_map_what_failed_and_where(server: Server) -> Non
 
 def test_now_is_what_the_server_says_and_the_password_goes_to_it_alone(server: Server) -> None:
     asked(server, until=None, connect=server.url.replace("//", "//me:p%40ss@"))
-    assert server.asked[0] == ("time()", f"Basic {base64.b64encode(b'me:p@ss').decode()}")
+    assert server.asked[1] == ("time()", f"Basic {base64.b64encode(b'me:p@ss').decode()}")
 
 
 def test_no_series_is_no_data_and_says_so(server: Server) -> None:
