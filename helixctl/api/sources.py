@@ -117,12 +117,10 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         NotFound, StorageRefused: a source cannot be read.
     """
     store.tell(0, 0)
-    since, until = asked.query.since, asked.query.until
-    if since and until and since >= until:
-        raise Usage("--since is not before --until", hint="exchange the two")
     if asked.window is not None:
         return window(store, record, asked.window, store.clock())
     settings = store.settings()
+    _refuse_vain(asked, settings)
     reduction = Reduction(Stats())
     where = dict[str, str]()
     for sources, query in groups(store.root, record, asked, settings):
@@ -138,6 +136,14 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     if is_of_recorded(asked) and inferences.is_elsewhere(store.root, record):
         notes.append(OTHERS)
     return reduction._replace(notes=tuple(notes))
+
+
+def _refuse_vain(asked: Asked, settings: Settings) -> None:
+    since, until = asked.query.since, asked.query.until
+    if since and until and since >= until:
+        raise Usage("--since is not before --until", hint="exchange the two")
+    if asked.query.table and kind_of(asked, settings) != "cluster":
+        raise Usage("--table names a table of a cluster", hint="say of which: --connect clickhouse://HOST/DATABASE")
 
 
 def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:
@@ -167,7 +173,10 @@ def _refuse_malformed(reduction: Reduction, most: int) -> None:
     named = "; ".join(str(bad) for bad in reduction.malformed[:NAMED])
     left = reduction.malformed_count - sum(bad.rows for bad in reduction.malformed[:NAMED])
     more = f"; and {left} more" if left else ""
-    raise Invalid(
-        f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed: {named}{more}",
-        hint="correct the lines, or raise evaluation.max_malformed in helix.toml",
-    )
+    hint = "correct the lines, or raise evaluation.max_malformed in helix.toml"
+    if reduction.mismatched_count == reduction.malformed_count:
+        hint = "evaluate what they name, or leave them out, as by --where version=VERSION"
+    elif reduction.is_empty and not reduction.skipped:
+        hint = "no line can be read: check --format and --map, or correct the lines"
+    fact = f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed"
+    raise Invalid(f"{fact}: {named}{more}", hint=hint)

@@ -200,6 +200,8 @@ def _suitable(sources: Sequence[Source], query: Query) -> str:
 
     if query.format not in (None, "native", "parquet") or find_spec("duckdb") is None:
         return "python"
+    if query.format == "parquet":
+        return "duckdb"
     files = [source.name for source in sources if source.stream is None]
     is_large = sum(os.path.getsize(name) for name in files if os.path.isfile(name)) > MANY_BYTES
     return "duckdb" if is_large or any(map(_is_parquet, files)) else "python"

@@ -90,7 +90,10 @@ def _kind(source: Source, subject: Subject, query: Query) -> str | None:
     if source.stream is not None or any(sign in source.name for sign in "*?["):
         return None
     with source.opened() as stream:
-        kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
+        try:
+            kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
+        except EOFError:  # the python engine says where
+            return None
     if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where):
         return None
     return kind if kind != "native" or (_is_told(subject) and _is_plain(source)) else None

@@ -119,12 +119,11 @@ def _connect(ibis: Any, name: str, url: str) -> tuple[Any, bool]:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("helixctl").config("spark.ui.showConsoleProgress", "false")
+    builder = builder.config("spark.log.level", "OFF")
     master = url if scheme == "spark" else rest
     active = SparkSession.getActiveSession()
     session = (active or (builder.master(master) if master else builder).getOrCreate()).newSession()
     session.conf.set("spark.sql.ansi.enabled", "true")  # without it a sum that overflows wraps around
-    if not active:
-        session.sparkContext.setLogLevel("OFF")
     return ibis.pyspark.connect(session), active is not None
 
 

@@ -18,8 +18,8 @@ import pytest
 from helixctl.core.judge import Thresholds, judge
 from helixctl.core.stats import Inference, Stats, StatsBuilder
 from helixctl.engines import Query, Source, Subject, duckdb, python, reduce
-from helixctl.errors import StorageRefused, Usage
-from tests.cluster.answers import PLAIN, QUESTIONS, WINDOW, answers, told
+from helixctl.errors import Usage
+from tests.cluster.answers import QUESTIONS, WINDOW, answers, told
 from tests.cluster.data import BOUNDS, HOURS, METRIC, START, requests
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
@@ -80,12 +80,6 @@ def test_two_workers_of_spark_answer_the_same(folder: Path, expected: list[list[
     ran = subprocess.run([sys.executable, "-m", "tests.cluster.answers", master], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert json.loads(ran.stdout) == json.loads(json.dumps(expected))
-
-
-def test_a_spark_that_is_away_is_refused(folder: Path) -> None:
-    given("SPARK")
-    with pytest.raises(StorageRefused, match=r"cannot reach spark://127\.0\.0\.1:9"):
-        reduce([], PLAIN, Query(connect="spark://127.0.0.1:9", table="inferences"))
 
 
 def counted(since: timedelta, until: timedelta, **more: Any) -> Any:
@@ -206,3 +200,11 @@ def test_the_command_line_answers_from_each_and_keeps_evidence(helixctl: Any, fo
     digests = [one["data"]["stats"] for one in entries if one["action"].startswith("evaluation.")]
     assert len(digests) == 4
     assert len(set(digests)) == 2
+
+
+def test_a_spark_that_is_away_is_refused_without_what_java_would_say(helixctl: Any) -> None:
+    given("SPARK")
+    ran = helixctl("evaluate", "acme/m@1.0.0", "--connect", "spark://127.0.0.1:9", "--table", "inferences")
+    assert (ran.returncode, ran.stdout) == (8, "")
+    assert "error[HX801]: cannot reach spark://127.0.0.1:9: Py4JJavaError\n" in ran.stderr
+    assert "\tat " not in ran.stderr

@@ -647,3 +647,26 @@ def test_errors_are_one_json_object_on_stderr_where_json_is_asked_for(full: Plac
         assert told["code"].startswith("HX")
         assert told["message"]
         assert told["hint"]
+
+
+GOOD = b'{"success":true,"latency_ms":5}\n'
+
+
+@pytest.mark.parametrize(
+    ("raw", "words", "hint"),
+    [
+        (GOOD + GOOD.replace(b"{", b'{"version":"9.0.0",'), (), "leave them out, as by --where version=VERSION"),
+        (GOOD + b"x\n", (), "correct the lines, or raise evaluation.max_malformed"),
+        (GOOD, ("--format", "otlp"), "check --format and --map"),
+        (GOOD, ("--format", "parquet"), "check the file"),
+    ],
+)
+def test_the_hint_about_malformed_lines_suits_what_is_wrong(
+    full: Place, cli: Cli, raw: bytes, words: tuple[str, ...], hint: str
+) -> None:
+    Path("in.jsonl").write_bytes(raw)
+    before = everything(full.root)
+    ran = cli("evaluate", "m@2.0.0", "--from", "in.jsonl", *words)
+    assert is_refusal(ran, 2)
+    assert hint in ran.err
+    assert everything(full.root) == before

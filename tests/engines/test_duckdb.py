@@ -163,7 +163,7 @@ def test_many_records_give_the_same_to_the_byte(tmp_path: Path, seed: int, subje
 def test_a_cut_archive_is_told_by_both_alike(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl.gz"
     packed = gzip.compress((json.dumps(GOOD) + "\n").encode() * 999)
-    for raw in (packed[:-9], packed[:-1], packed[:-6] + b"\0\0" + packed[-4:]):
+    for raw in (packed[:-9], packed[:-1], packed[:-6] + b"\0\0" + packed[-4:], packed[:12]):
         path.write_bytes(raw)
         assert same(path).malformed_count
 
