@@ -302,7 +302,9 @@ def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
         span = _span(one, found.margins)
         if one.verdict is Verdict.WORSE and span and one.margin is not None:
             fact = f"{one.metric} is worse than that of {baseline}: {one.candidate:.4g} against {one.baseline:.4g}"
-            told.append(f"{fact}, by {span[0]:.4g} at least where {one.margin:.4g} is allowed; see `{compared}`")
+            told.append(
+                f"{fact}, by {span[0]:.4g} at least where {one.margin:.4g} is allowed; see `helixctl diff {baseline} {ref}`"
+            )
         elif one.verdict is Verdict.UNDECIDED and found.margins.is_decisive(one.metric):
             if unknown and one.metric in DECISIVE:
                 continue

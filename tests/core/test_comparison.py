@@ -419,7 +419,7 @@ def test_the_advice_names_what_is_worse_by_how_much_and_what_would_settle_the_re
         for name in ("p_slower", "error_rate")
     )
     assert worse.startswith("p_slower is worse than that of m@1.0.0: 1 against 0.5, by 0.")
-    assert worse.endswith(" at least where 0.05 is allowed; see `helixctl compare m@2.0.0 m@1.0.0`")
+    assert worse.endswith(" at least where 0.05 is allowed; see `helixctl diff m@1.0.0 m@2.0.0`")
     assert undecided.startswith("error_rate is undecided against m@1.0.0: about ")
     assert undecided.endswith(
         " times as many requests of both, alike, would settle it, then run `helixctl compare m@2.0.0 m@1.0.0`"

@@ -44,14 +44,14 @@ class Problem(NamedTuple):
 class Findings(NamedTuple):
     """What a result says: the command, one line of summary, all that was found, and what to do by code.
 
-    `passed` names what was asked and found in order, where that has names; then no code is found twice.
+    `passed` has what was asked and found in order, by its name, where that has names; then no code is found twice.
     """
 
     command: str
     summary: str
     problems: tuple[Problem, ...]
     rules: Mapping[str, str]
-    passed: tuple[str, ...] | None = None
+    passed: Mapping[str, str] | None = None
 
 
 CURES = {
@@ -90,15 +90,19 @@ def _evaluated(payload: Payload) -> Iterator[Problem]:
     for one in payload["thresholds"]:
         if one["outcome"] in ("violated", "not_measured"):
             level = "warning" if one["severity"] == "warn" else "error"
-            value = "was not measured" if one["value"] is None else f"is {one['value']}"
             advice = next((text for text in told if one["name"] in text), told[0] if told else "")
-            yield Problem(one["name"], level, path, None, f"{one['metric']} {value}, limit {one['limit']}", advice)
+            yield Problem(one["name"], level, path, None, _measured(one), advice)
     if payload["verdict"] == "inconclusive":
         left_out = f", {payload['skipped']} left out by a filter" if payload["skipped"] else ""
         fact = f"inconclusive on {payload['samples']} samples{left_out}"
         yield Problem("samples", "error", path, None, fact, *told[:1] or ("",))
     if payload.get("comparison"):
-        yield from _compared({"ref": payload["ref"], **payload["comparison"]})
+        yield from _compared({"ref": payload["ref"], "recommendations": told, **payload["comparison"]})
+
+
+def _measured(threshold: Mapping[str, Any]) -> str:
+    value = "was not measured" if threshold["value"] is None else f"is {threshold['value']}"
+    return f"{threshold['metric']} {value}, limit {threshold['limit']}"
 
 
 def _compared(payload: Payload) -> Iterator[Problem]:
@@ -107,7 +111,7 @@ def _compared(payload: Payload) -> Iterator[Problem]:
         if one["verdict"] in ("worse", "undecided"):
             level = "error" if one["verdict"] == "worse" or payload["verdict"] == "undecided" else "warning"
             fact = f"{one['metric']} is {one['verdict']}: {_span(one)}"
-            advice = next((text for text in payload.get("recommendations", ()) if one["metric"] in text), "")
+            advice = next((text for text in payload["recommendations"] if text.startswith(f"{one['metric']} ")), "")
             yield Problem(one["metric"], level, path, None, fact, advice)
 
 
@@ -128,10 +132,11 @@ def _rechecked(payload: Payload) -> Iterator[Problem]:
 _CURE_OF_EVIDENCE = "restore the file from git, or evaluate the version again"
 
 
-def _in_order(payload: Payload) -> tuple[str, ...]:
+def _in_order(payload: Payload) -> dict[str, str]:
     compared = payload if payload["kind"] == "comparison" else payload["comparison"] or {"deltas": ()}
-    passed = [one["name"] for one in payload.get("thresholds", ()) if one["outcome"] == "passed"]
-    return (*passed, *(one["metric"] for one in compared["deltas"] if one["verdict"] in ("better", "equivalent")))
+    passed = {one["name"]: _measured(one) for one in payload.get("thresholds", ()) if one["outcome"] == "passed"}
+    decided = (one for one in compared["deltas"] if one["verdict"] in ("better", "equivalent"))
+    return passed | {one["metric"]: f"{one['verdict']}: {_span(one)}" for one in decided}
 
 
 def _linted(payload: Payload) -> Iterator[Problem]:
@@ -162,7 +167,7 @@ class View(NamedTuple):
     command: str
     problems: Callable[[Payload], Iterator[Problem]]
     rules: Callable[[Payload], Mapping[str, str]]
-    passed: Callable[[Payload], tuple[str, ...]] | None = None
+    passed: Callable[[Payload], Mapping[str, str]] | None = None
 
 
 VIEWS = {
@@ -171,7 +176,9 @@ VIEWS = {
         "check",
         _checked,
         lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]},
-        lambda payload: tuple(one["rule"] for one in payload["decision"]["findings"] if one["outcome"] == "pass"),
+        lambda payload: {
+            one["rule"]: one["message"] for one in payload["decision"]["findings"] if one["outcome"] == "pass"
+        },
     ),
     "lint": View(
         "policy lint",
@@ -182,7 +189,7 @@ VIEWS = {
         "policy test",
         _rehearsed,
         lambda payload: {one["name"]: _CURE_OF_CASES for one in payload["cases"]},
-        lambda payload: tuple(one["name"] for one in payload["cases"] if not one["differences"]),
+        lambda payload: {one["name"]: "as expected" for one in payload["cases"] if not one["differences"]},
     ),
     "evaluation": View("evaluate", _evaluated, _asked_of, _in_order),
     "recheck": View("evaluate --recheck", _rechecked, lambda _: {"recheck": _CURE_OF_EVIDENCE}),
@@ -211,7 +218,7 @@ def findings(payload: Payload, prefix: str = "") -> Findings:
         for one in view.problems(payload)
     ]
     rules = {safe(code): safe(cure) for code, cure in view.rules(payload).items()}
-    passed = tuple(map(safe, view.passed(payload))) if view.passed else None
+    passed = {safe(name): safe(fact) for name, fact in view.passed(payload).items()} if view.passed else None
     return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed)
 
 
@@ -317,7 +324,7 @@ def junit(found: Findings) -> str:
     """Return JUnit XML: a test for each finding, failed if it is an error, and for what is in order, or one for all of it."""
     from xml.etree import ElementTree as Xml
 
-    passed = found.passed or (() if found.problems else ("no findings",))
+    passed = found.passed or ({} if found.problems else {"no findings": found.summary})
     errors = sum(one.level == "error" for one in found.problems)
     counts = {"tests": str(len(found.problems) + len(passed)), "failures": str(errors), "errors": "0", "skipped": "0"}
     top = Xml.Element("testsuites", {"name": "helixctl", **counts})
@@ -332,9 +339,9 @@ def junit(found: Findings) -> str:
             Xml.SubElement(case, "failure", {"type": _legal(one.code), "message": _legal(one.message)}).text = told
         else:
             Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
-    for name in passed:
+    for name, fact in passed.items():
         case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
-        Xml.SubElement(case, "system-out").text = _legal(found.summary)
+        Xml.SubElement(case, "system-out").text = _legal(fact)
     Xml.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"
 

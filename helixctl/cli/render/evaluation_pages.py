@@ -28,6 +28,7 @@ COLUMNS = (
     ),
 )
 """The columns of CSV: those of metrics and thresholds, then those of metrics against a baseline."""
+_ASIDE = {"malformed": "malformed", "skipped": "left out"}
 SIGNS = {"passed": "✅", "warning": "⚠️", "failed": "❌", "better": "✅", "equivalent": "✅", "worse": "❌"}
 
 
@@ -65,7 +66,7 @@ def markdown(payload: Payload) -> str:
 def _evaluation(payload: Payload) -> Iterator[str]:
     about = [counted(payload["samples"], "sample", "samples")]
     about += ["proven at 95%"] if payload["proven"] else []
-    about += [f"{payload['malformed']} malformed"] if payload["malformed"] else []
+    about += [f"{payload[count]} {said}" for count, said in _ASIDE.items() if payload[count]]
     yield f"### {_said(payload['verdict'])} {quoted(payload['ref'])} on {', '.join(about)}"
     yield ""
     yield from _table("threshold", "value", "95% bounds", "limit", "outcome")
@@ -75,7 +76,7 @@ def _evaluation(payload: Payload) -> Iterator[str]:
     if payload["comparison"]:
         yield ""
         yield from _comparison({"ref": payload["ref"], "recommendations": (), **payload["comparison"]})
-    yield from _advice(payload["recommendations"])
+    yield from _advice([*payload["warnings"], *payload["recommendations"]])
     yield ""
     yield "<details><summary>metrics</summary>"
     yield ""
@@ -101,7 +102,7 @@ def _comparison(payload: Payload) -> Iterator[str]:
         beside = between(one["ci_low"], one["ci_high"]), number(one["margin"])
         n = f"{one['n_baseline']}, {one['n_candidate']}"
         yield _row(quoted(safe(one["metric"])), *values, *beside, n, _said(one["verdict"]))
-    yield from _advice(payload["recommendations"])
+    yield from _advice([*payload.get("warnings", ()), *payload["recommendations"]])
     if payload["histogram"]:
         yield ""
         yield "<details><summary>latencies</summary>"
