@@ -113,7 +113,7 @@ _ROW = s.table({"metric": _metric, "tolerance": s.amount, "relative": s.amount},
 
 def tolerances(value: Any) -> tuple[Mapping[str, Any], ...]:
     """One table, or an array of tables, with `metric` and one of tolerance (absolute), relative (a share of the active one's)."""
-    rows: tuple[Mapping[str, Any], ...] = s.list_of(_ROW)(value if isinstance(value, list | tuple) else [value])
-    if not rows or not all(("tolerance" in row) != ("relative" in row) for row in rows):
+    rows = s.one_or_some(_ROW, value)
+    if not all(("tolerance" in row) != ("relative" in row) for row in rows):
         raise ValueError("expected one of tolerance, relative beside each metric")
     return rows

@@ -220,8 +220,7 @@ _ROW = s.table(
 
 def bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
     """One table, or an array of tables, with `field` and at least one of min, max, equals, in, contains, matches, required."""
-    rows: tuple[Mapping[str, Any], ...] = s.list_of(_ROW)(value if isinstance(value, list | tuple) else [value])
-    asked = (*BOUNDS, "required")
-    if not rows or not all(set(asked) & set(row) for row in rows):
+    rows, asked = s.one_or_some(_ROW, value), (*BOUNDS, "required")
+    if not all(set(asked) & set(row) for row in rows):
         raise ValueError(f"expected at least one of {', '.join(asked)} beside each field")
     return rows

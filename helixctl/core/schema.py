@@ -170,6 +170,11 @@ def some_of(kind: Kind) -> Kind:
     return check
 
 
+def one_or_some(kind: Kind, value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return one table, or an array of them that is not empty, as the rows that it has."""
+    return tuple(some_of(kind)(value if isinstance(value, list | tuple) else [value]))
+
+
 def _element(value: Any, kind: Kind, place: int) -> Any:
     try:
         return kind(value)
