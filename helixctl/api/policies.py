@@ -14,6 +14,7 @@ from helixctl.storage import disk, tree
 if TYPE_CHECKING:
     from helixctl.api import Registry
     from helixctl.core.explaining import Told
+    from helixctl.core.people import People
     from helixctl.core.policy import Decision, Policy
     from helixctl.core.rehearsal import Rehearsed
 
@@ -86,16 +87,30 @@ class Policies(NamedTuple):
         return Listed(found, tuple(same))
 
     def lint(self, paths: Sequence[str] = ()) -> Linted:
-        """Return all that is wrong with some files, by default with every policy of the registry.
+        """Return all that is wrong with some files, by default with every policy of the registry, and with who is who.
 
         Raises:
             NotFound, StorageRefused: a file cannot be read.
         """
-        from helixctl.core.linting import faults
+        from helixctl.core.linting import faults, strange_groups
 
+        found: list[HelixError] = []
+        people = None
+        try:
+            people = self._people()
+        except HelixError as error:
+            found.append(error if error.path else error.become(BadSettings, tree.MARKER))
         named = self._named(paths, tree.policy_paths)
-        found = [error.become(BadSettings, path) for path, raw in named for error in faults(raw)]
+        for path, raw in named:
+            wrong = faults(raw) or (strange_groups(raw, people) if people else ())
+            found += [error.become(BadSettings, path) for error in wrong]
         return Linted(tuple(path for path, _ in named), tuple(found))
+
+    def _people(self) -> People:
+        from helixctl.storage import statements, vouching
+
+        store = self.registry.store
+        return statements.people_of(vouching.trusted(store, vouching.commit_of(store, store.settings())))
 
     def test(self, paths: Sequence[str] = ()) -> Rehearsals:
         """Return what comes of the cases of some files, by default of `policies/tests/*.toml`.
@@ -105,12 +120,9 @@ class Policies(NamedTuple):
             BadSettings: a policy does not load.
         """
         from helixctl.core.rehearsal import Given, rehearse
-        from helixctl.storage import statements, vouching
 
         store = self.registry.store
-        settings = store.settings()
-        people = statements.people_of(vouching.trusted(store, vouching.commit_of(store, settings)))
-        given = Given(store.policies(), settings, people)
+        given = Given(store.policies(), store.settings(), self._people())
         cases: list[Rehearsed] = []
         named = self._named(paths, tree.policy_test_paths)
         if not named:

@@ -137,7 +137,7 @@ def _wanted_approvals(value: Any) -> Mapping[str, Any]:
     kinds: s.Schema = {
         "required": s.positive,
         "groups": s.map_of(s.positive),
-        "max_age": s.duration,
+        "max_age": s.age,
         "self_approval": s.boolean,
         "signed": s.boolean,
     }
@@ -153,7 +153,7 @@ CHECKS: dict[str, Check] = {
         s.table(
             {
                 "verdict": s.some_of(s.one_of("passed", "warning", "failed")),
-                "max_age": s.duration,
+                "max_age": s.age,
                 "min_samples": s.positive,
                 "proven": s.boolean,
             }

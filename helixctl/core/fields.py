@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,6 +12,7 @@ from helixctl.core import schema as s
 from helixctl.core import times
 from helixctl.core.case import Answer, Case
 from helixctl.core.record import FILE, SPECIFICATION, Record
+from helixctl.errors import Invalid
 
 MAX_PATTERN, MAX_SHOWN = 200, 100
 
@@ -223,4 +225,58 @@ def bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
     rows, asked = s.one_or_some(_ROW, value), (*BOUNDS, "required")
     if not all(set(asked) & set(row) for row in rows):
         raise ValueError(f"expected at least one of {', '.join(asked)} beside each field")
+    for place, row in enumerate(rows):
+        _refuse_vain(row, str(place))
     return rows
+
+
+def _refuse_vain(row: Mapping[str, Any], place: str) -> None:
+    """Refuse bounds that no value of the field could keep to."""
+    name, kind = row["field"], _kind_at(row["field"])
+    for word in _FITS.keys() & row.keys():
+        if not _FITS[word](kind, row[word]):
+            fact = f"{name} can have no value that keeps to {word} {said(name, row[word])}"
+            raise Invalid(fact, key=f"{place}.{word}", hint="docs/files.md lists what each field holds")
+    if {"min", "max"} <= row.keys() and not _in_order(row["min"], row["max"]):
+        fact = f"{name} can have no value that keeps to both min {row['min']} and max {row['max']}"
+        raise Invalid(fact, key=f"{place}.min", hint="exchange the two")
+
+
+def _in_order(least: Any, most: Any) -> bool:
+    return isinstance(least, date) is isinstance(most, date) and bool(_dated(least) <= _dated(most))
+
+
+def _kind_at(name: str) -> Any:
+    """Return the kind of values that a field of a version file has."""
+    kind: Any = FILE
+    parts = name.split(".")
+    for place, part in enumerate(parts):
+        if not isinstance(kind, Mapping):  # a table with free keys
+            whole, rest = kind, ".".join(parts[place:])
+            return lambda value: whole({rest: value})
+        kind = kind[part]
+    return (lambda value: s.checked(value, kind)) if isinstance(kind, Mapping) else kind
+
+
+def _takes(kind: Any, value: Any) -> bool:
+    """Tell whether a field may hold such a value; of numbers and times any will do."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = 1
+    try:
+        kind(_ANY_TIME if isinstance(value, date) else value)
+    except (ValueError, Invalid):
+        return False
+    return True
+
+
+_ANY_TIME = times.instant(date(2000, 1, 1))
+_NO_TEXTS: tuple[Any, ...] = (1, True, _ANY_TIME, {})
+_FITS: dict[str, Callable[[Any, Any], bool]] = {
+    "min": _takes,
+    "max": _takes,
+    "equals": _takes,
+    "in": lambda kind, wanted: all(_takes(kind, one) or _takes(kind, (one,)) for one in wanted),
+    "contains": lambda kind, wanted: _takes(kind, wanted) or _takes(kind, dict.fromkeys(wanted, True)),
+    "matches": lambda kind, _: _takes(kind, "a") or not any(_takes(kind, one) for one in _NO_TEXTS),
+}
+"""Whether a field of some kind can keep to a bound at all."""

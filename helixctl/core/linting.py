@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from helixctl.core import policy_file as file
 from helixctl.core import schema as s
 from helixctl.core import toml
+from helixctl.core.people import APPROVERS, People
 from helixctl.core.policy import Rule
 from helixctl.errors import HelixError, Invalid
 
@@ -20,6 +21,19 @@ def faults(raw: bytes) -> tuple[HelixError, ...]:
         return (error,)
     found = [toml.placed(error, raw) for error in _faults(data)]
     return tuple(sorted(found, key=lambda error: error.line or 0))
+
+
+def strange_groups(raw: bytes, people: People) -> Iterator[HelixError]:
+    """Yield each group that a file, which loads, asks for, and that is none of the people's."""
+    data = toml.parse(raw)
+    rows = ((f"{name}.{place}.", row) for name in ("rule", "freeze") for place, row in enumerate(data.get(name, ())))
+    for prefix, table in (("", data), *rows):
+        for word in ("approvals", "override"):
+            for group in table.get(word, {}).get("groups", ()):
+                if group not in people.groups:
+                    fact = f"group {group!a} is not in {APPROVERS}{s.did_you_mean(group, people.groups)}"
+                    hint = "add it to [groups] there, or correct the name; until then nobody counts as one of it"
+                    yield toml.placed(Invalid(fact, key=f"{prefix}{word}.groups", hint=hint), raw)
 
 
 class _Array(NamedTuple):
@@ -58,9 +72,7 @@ def _of_row(row: Any, key: str, array: _Array) -> Iterator[Invalid]:
     if not isinstance(row, Mapping):
         yield Invalid("expected a table", key=key, hint=f"write [[{key.partition('.')[0]}]]")
         return
-    wrong = [
-        Invalid(one.message, key=f"{key}.{one.key}", hint=one.hint) for one in s.faults(row, array.schema, array.needs)
-    ]
+    wrong = [s.inside(key, one) for one in s.faults(row, array.schema, array.needs)]
     yield from wrong or _broken(lambda: array.make(s.checked(row, array.schema), key, {}))
 
 
@@ -72,7 +84,7 @@ def _broken(make: Callable[[], Rule]) -> Iterator[Invalid]:
         yield error
         return
     for one in uncompiled(rule):
-        yield Invalid(one.message, key=f"{rule.key}.{one.key}", hint=one.hint)
+        yield s.inside(rule.key, one)
 
 
 def uncompiled(rule: Rule) -> Iterator[Invalid]:

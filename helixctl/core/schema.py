@@ -121,6 +121,13 @@ def duration(value: Any) -> str:
     return str(value)
 
 
+def age(value: Any) -> str:
+    """A duration such as `14d`, longer than none."""
+    if not times.parse_duration(duration(value)):
+        raise ValueError(f"{value} is no time at all")
+    return str(value)
+
+
 def digest(value: Any) -> str:
     """A SHA-256 digest: 64 lower-case hexadecimal digits."""
     if not _DIGEST.fullmatch(text(value)):
@@ -179,11 +186,15 @@ def _element(value: Any, kind: Kind, place: int) -> Any:
     try:
         return kind(value)
     except Invalid as error:
-        raise _inside(str(place), error) from None
+        raise inside(str(place), error) from None
 
 
-def _inside(path: str, error: Invalid) -> Invalid:
-    return Invalid(error.message, key=f"{path}.{error.key}", hint=error.hint)
+_AT_TOP = " at the top of the file"
+
+
+def inside(path: str, error: Invalid) -> Invalid:
+    """Return what is wrong with a value as what is wrong within a table or an array."""
+    return Invalid(error.message, key=f"{path}.{error.key}", hint=(error.hint or "").replace(_AT_TOP, " there"))
 
 
 def map_of(kind: Kind) -> Kind:
@@ -291,7 +302,7 @@ def faults(data: Mapping[str, Any], schema: Schema, required: Iterable[str] = ()
 
 
 def _missing(key: str) -> Invalid:
-    return Invalid(f"key {key!r} is missing", key=key, hint=f"add {key} = ... at the top of the file")
+    return Invalid(f"key {key!r} is missing", key=key, hint=f"add {key} = ...{_AT_TOP}")
 
 
 def _checked(data: Mapping[str, Any], schema: Schema, prefix: str) -> dict[str, Any]:
@@ -314,7 +325,7 @@ def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
     try:
         return kind(value)
     except Invalid as error:
-        raise _inside(path, error) from None
+        raise inside(path, error) from None
     except ValueError as error:
         hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}"
         raise Invalid(f"{path}: {error}", key=path, hint=hint) from None
@@ -338,7 +349,9 @@ def _by(parse: Callable[[str], Any], value: Any) -> str:
 
 def _quoted(value: Any) -> str:
     """Return a value as an error names it: a plain word or a number; anything else may be a secret in the wrong place."""
-    is_word = isinstance(value, str) and re.fullmatch(r"[\w.-]{1,6}|[A-Za-z_-]{1,24}", value, re.ASCII)
+    is_word = isinstance(value, str) and re.fullmatch(
+        r"[\w.-]{1,6}|[A-Za-z_-]{1,24}|\d{1,6} ?[a-z]{1,9}", value, re.ASCII
+    )
     return ascii(value) if is_word or isinstance(value, int | Decimal) else _kind_of(value)
 
 

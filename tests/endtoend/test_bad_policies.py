@@ -103,3 +103,64 @@ def test_an_expression_that_cannot_be_told_denies(place: Place, helix: Helix, ex
     assert ran.code == 3
     assert message in ran.out
     assert place.status("m@1.0.0") == "inactive"
+
+
+PEOPLE = 'schema = 1\n[people]\nada = ["ada@example.com"]\n[groups]\nsecurity = ["ada"]\n'
+STRANGE = """\
+schema = 1
+name = "own"
+[match]
+actions = ["activate"]
+[override]
+groups = ["on-call"]
+[[rule]]
+id = "r"
+enforcement = "overridable"
+approvals = { groups = { securty = 1 } }
+[[rule]]
+id = "s"
+enforcement = "overridable"
+bump = true
+override = { groups = ["nobody"] }
+"""
+
+
+def test_lint_finds_groups_that_the_people_do_not_know_and_such_rules_deny(place: Place, helix: Helix) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies" / "default.toml").write_text(STRANGE)
+    (place.root / "trust").mkdir()
+    (place.root / "trust" / "approvers.toml").write_text(PEOPLE)
+    ran = helix("policy", "lint", "-o", "json", cwd=place.root)
+    found = [(one["path"], one["line"], one["key"], one["message"]) for one in json.loads(ran.out)["faults"]]
+    path, said = "policies/default.toml", "is not in trust/approvers.toml"
+    assert ran.code == 2
+    assert found == [
+        (path, 6, "override.groups", f"group 'on-call' {said}"),
+        (path, 10, "rule.0.approvals.groups", f"group 'securty' {said} (did you mean 'security'?)"),
+        (path, 15, "rule.1.override.groups", f"group 'nobody' {said}"),
+    ]
+    assert helix("activate", "m@1.0.0", cwd=place.root).code == 3
+    reason = ("--override", "r", "--reason", "the outage will not wait for them")
+    denied = helix("activate", "m@1.0.0", *reason, cwd=place.root)
+    assert denied.code == 3
+    assert "is in none of the groups that may: on-call" in denied.out
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("schema = 1\n", "people"), ("people = 3", "schema"), ("[[[", None), ('"', None)]
+)
+def test_lint_finds_people_that_do_not_load(place: Place, helix: Helix, text: str, key: str | None) -> None:
+    (place.root / "trust").mkdir()
+    (place.root / "trust" / "approvers.toml").write_text(text)
+    ran = helix("policy", "lint", "-o", "json", cwd=place.root)
+    (fault,) = json.loads(ran.out)["faults"]
+    assert (ran.code, fault["path"], fault["key"]) == (2, "trust/approvers.toml", key)
+
+
+def test_lint_says_one_fault_and_a_hint_says_where_a_key_is_missing(place: Place, helix: Helix) -> None:
+    (place.root / "policies" / "own.toml").write_text(RULE + "cost = { max_per_request = 1 }\n")
+    ran = helix("policy", "lint", cwd=place.root)
+    assert "invalid: 1 fault in 2 files" in ran.out
+    assert "hint: add input_tokens = ... there\n" in ran.out
+    (place.root / "policies" / "own.toml").write_text(FREEZE + "from = 2026-12-19\nuntil = 2026-12-20\n")
+    assert "hint: add timezone = ... there\n" in helix("policy", "lint", cwd=place.root).out

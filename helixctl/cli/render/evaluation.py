@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from helixctl.cli.render import pictures
 from helixctl.cli.render.cells import cell
-from helixctl.cli.render.paint import OUTCOME, PLAIN, Screen, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, PLAIN, Screen, columns, counted, paint, safe
 from helixctl.cli.render.pictures import Span
 
 Payload = Mapping[str, Any]
@@ -62,11 +62,6 @@ def level(alpha: float) -> str:
     return f"{100 * (1 - alpha):.5g}%"
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Return a count with its word."""
-    return f"{count} {one if count == 1 else many}"
-
-
 def state(threshold: Payload) -> str:
     """Return what became of a threshold in a word or two."""
     if threshold["outcome"] == "violated" and threshold["severity"] == "warn":
@@ -97,7 +92,7 @@ def _evaluation(payload: Payload, screen: Screen) -> Iterator[str]:
 
 def _head(payload: Payload, screen: Screen) -> str:
     verdict = payload["verdict"]
-    said = [f"{safe(payload['ref'])}  on {counted(payload['samples'], 'sample', 'samples')}"]
+    said = [f"{safe(payload['ref'])}  on {counted(payload['samples'], 'sample')}"]
     said += ["proven at 95%"] if payload["proven"] else []
     said += [f"{payload['malformed']} malformed"] if payload["malformed"] else []
     said += [f"{payload['skipped']} left out"] if payload["skipped"] else []

@@ -8,8 +8,8 @@ from typing import Any
 
 from helixctl.cli.render import evaluation
 from helixctl.cli.render.cells import escaped, quoted
-from helixctl.cli.render.evaluation import between, counted, level, number, state
-from helixctl.cli.render.paint import safe
+from helixctl.cli.render.evaluation import between, level, number, state
+from helixctl.cli.render.paint import counted, safe
 
 Payload = Mapping[str, Any]
 COLUMNS = (
@@ -64,7 +64,7 @@ def markdown(payload: Payload) -> str:
 
 
 def _evaluation(payload: Payload) -> Iterator[str]:
-    about = [counted(payload["samples"], "sample", "samples")]
+    about = [counted(payload["samples"], "sample")]
     about += ["proven at 95%"] if payload["proven"] else []
     about += [f"{payload[count]} {said}" for count, said in _ASIDE.items() if payload[count]]
     yield f"### {_said(payload['verdict'])} {quoted(payload['ref'])} on {', '.join(about)}"

@@ -139,3 +139,8 @@ def _line(row: list[tuple[str, str | None]], widths: list[int], *, on: bool) -> 
         for (text, colour), wide in zip(row, widths, strict=True)
     ]
     return "  ".join(padded).rstrip() + "\n"
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its word, as many as there are."""
+    return f"{count} {word}{'s' * (count != 1)}"

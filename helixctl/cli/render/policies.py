@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helixctl.cli.render.decision import MARKS, headline
-from helixctl.cli.render.paint import OUTCOME, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, columns, counted, paint, safe
 
 Payload = Mapping[str, Any]
 
@@ -99,11 +99,10 @@ def _match(rule: Payload) -> str:
 
 
 def _lint_text(payload: Payload, verbose: bool, on: bool) -> str:
-    count = len(payload["files"])
-    files = f"{count} {'file' if count == 1 else 'files'}"
+    files, wrong = counted(len(payload["files"]), "file"), counted(len(payload["faults"]), "fault")
     if not payload["faults"]:
         return f"{paint('ok', 'green', on=on)}: {files}\n"
-    lines = [f"{paint('invalid', 'red', on=on)}: {len(payload['faults'])} faults in {files}\n"]
+    lines = [f"{paint('invalid', 'red', on=on)}: {wrong} in {files}\n"]
     for one in payload["faults"]:
         key = f" {safe(one['key'])}:" if one["key"] else ""
         lines.append(f"  {safe(place(one))}:{key} {safe(one['message'])}\n")
