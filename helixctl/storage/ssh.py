@@ -5,14 +5,16 @@ Source: ssh-keygen(1), -Y sign, find-principals, verify, check-novalidate, and A
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from helixctl.errors import StorageRefused
+from helixctl.errors import BadSettings, StorageRefused
 from helixctl.storage import disk, git
 
 AUDIT, APPROVAL = "helixctl-audit@v1", "helixctl-approval@v1"
@@ -75,8 +77,9 @@ def vouch(data: bytes, signature: bytes, trust: Trust, at: datetime) -> str:
         at: when they were signed; a key must have been valid then.
 
     Raises:
-        BadSignature: nobody did, or nobody who is trusted.
+        BadSignature: nobody did, or nobody who is trusted. BadSettings: the revoked keys cannot be read.
     """
+    _refuse_unread(trust.revoked or b"")
     files = {"signature": signature, "allowed": trust.allowed_signers, "revoked": trust.revoked or b""}
     files |= {
         f"without{number}": re.sub(pattern, b"", trust.allowed_signers) for number, (pattern, _) in enumerate(_LIMITS)
@@ -98,6 +101,7 @@ def _vouched(data: bytes, folder: str, at: datetime, trust: Trust) -> str:
         if _keygen("verify", space, *words, *revoked, given=data).returncode == 0:
             return principal
         if revoked and _keygen("verify", space, *words, given=data).returncode == 0:
+            _refuse_unread(trust.revoked or b"", revoked[1])
             raise BadSignature(f"the key of {principal!a} is revoked")
     known = _keygen("check-novalidate", space, "-s", signature, given=data)
     if known.returncode != 0:
@@ -109,6 +113,37 @@ def _vouched(data: bytes, folder: str, at: datetime, trust: Trust) -> str:
             raise BadSignature(f"the key of {freed!a} {said}")
     key = re.search(r"SHA256:[\w+/=]+", known.stdout.decode(errors="replace"))
     raise BadSignature(f"the key {key[0] if key else 'that signed'} is not in trust/allowed_signers")
+
+
+def _refuse_unread(raw: bytes, krl: str | None = None) -> None:
+    """Refuse revoked keys that ssh-keygen cannot read: it takes every key as revoked, or where a zero stands, none.
+
+    Args:
+        krl: where they lie, to have a KRL looked at too.
+
+    Raises:
+        BadSettings: they are neither public keys, one a line, nor a KRL.
+
+    Source: PROTOCOL.krl of OpenSSH, section 1; RFC 4253, section 6.6.
+    """
+    line = None
+    if not raw.startswith(b"SSHKRL\n\0"):
+        rows = ((number, row.strip()) for number, row in enumerate(raw.splitlines(), 1))
+        line = next((number for number, row in rows if row and not row.startswith(b"#") and not _is_key(row)), None)
+    elif krl:
+        words = ["ssh-keygen", "-Q", "-l", "-f", krl]
+        line = 1 if subprocess.run(words, capture_output=True, check=False, timeout=30).returncode else None
+    if line is not None:
+        hint = "write a public key on each line, or make the file with ssh-keygen -k"
+        raise BadSettings("neither a list of public keys nor a KRL", path="trust/revoked_keys", line=line, hint=hint)
+
+
+def _is_key(line: bytes) -> bool:
+    kind, _, rest = line.partition(b" ")
+    with suppress(ValueError, IndexError):
+        blob = base64.b64decode(rest.split()[0], validate=True)
+        return blob[4 : 4 + int.from_bytes(blob[:4])] == kind
+    return False
 
 
 def _principal(allowed: str, signature: str, time: tuple[str, str], space: str) -> str | None:

@@ -95,6 +95,7 @@ def _checked(trust: Trusted, signed: Signed, signature: bytes) -> Voucher | Find
     if not trust.signers.strip():
         fact = f"signed, and there is no {SIGNERS} to check that with"
         return Finding("unchecked-signature", signed.path, None, fact)
+    refuse_patterns(trust.signers)
     try:
         found = ssh.vouch(signed.data, signature, ssh.Trust(trust.signers, trust.revoked), signed.at)
     except ssh.BadSignature as error:

@@ -222,6 +222,40 @@ def test_a_wildcard_principal_stops_every_decision_that_needs_a_signature(town: 
     assert unwritten()
 
 
+REVOKED = {
+    "garbage": (b"# gone\n\nnot a key\n", 3),
+    "half a key": (b"ssh-ed25519 AAAA\n", 1),
+    "base64 of nothing": (b"ssh-ed25519 !\n", 1),
+    "half a KRL": (b"SSHKRL\n\0\0\0", 1),
+    "zeros": (b"\0" * 40, 1),
+}
+
+
+@pytest.mark.parametrize("what", REVOKED)
+def test_revoked_keys_that_cannot_be_read_stop_every_decision_and_are_not_told_as_revoked(
+    town: Town, what: str
+) -> None:
+    town.approve("ada", "--sign")
+    raw, number = REVOKED[what]
+    (town.root / "trust/revoked_keys").write_bytes(raw)
+    unwritten = town.unwritten()
+    for ran in (town.cli("check", REF), town.by("dan", "activate", REF), town.by("ada", "approve", REF, "--sign")):
+        town.refused(ran, f"error[HX203]: trust/revoked_keys:{number}: neither a list of public keys nor a KRL")
+    assert unwritten()
+
+
+def test_a_list_of_revoked_keys_with_comments_and_a_krl_are_read(town: Town, tmp_path: Path) -> None:
+    town.approve("ada", "--sign")
+    others = town.keys["bob"].with_suffix(".pub").read_text()
+    revoked = town.root / "trust/revoked_keys"
+    revoked.write_text(f"# left in March\n\n  {others}")
+    assert town.cli("check", REF).code == 0
+    public = str(town.keys["ada"].with_suffix(".pub"))
+    revoked.unlink()
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", str(revoked), public], check=True, capture_output=True)
+    town.denied("the key of 'ada@example.com' is revoked")
+
+
 # what is approved
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from helixctl.api import Registry
 from helixctl.core.audit import Actor
-from helixctl.errors import Damaged, StorageRefused, Unconfirmed, Usage
+from helixctl.errors import BadSettings, Damaged, StorageRefused, Unconfirmed, Usage
 from tests.conftest import ALICE, BECAUSE, OVERRIDE, Place, Ran
 
 pytestmark = pytest.mark.skipif(
@@ -135,6 +135,23 @@ def test_an_unknown_and_a_revoked_key_are_findings(signing: Place, keys: dict[st
     allow(signing, keys["alice"])
     (signing.root / "trust/revoked_keys").write_bytes(keys["alice"].with_suffix(".pub").read_bytes())
     assert any("is revoked" in one.message for one in signing.registry.verify().findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fact"),
+    [
+        ("allowed_signers", "*@example.com {}", "a pattern vouches for nobody in particular"),
+        ("revoked_keys", "alice", "neither a list of public keys nor a KRL"),
+    ],
+)
+def test_trust_that_does_not_load_vouches_for_no_log(
+    signing: Place, keys: dict[str, Path], name: str, text: str, fact: str
+) -> None:
+    key = keys["alice"].with_suffix(".pub").read_text()
+    (signing.root / "trust" / name).write_text(text.format(key))
+    with pytest.raises(BadSettings, match=fact) as refused:
+        signing.registry.verify()
+    assert refused.value.path == f"trust/{name}"
 
 
 def test_a_branch_cannot_add_its_own_signer(signing: Place, keys: dict[str, Path]) -> None:
