@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from helixctl.api.terms import sane_reason
 from helixctl.core import approvals, needs, statement, times
-from helixctl.core.approvals import Found, Ruling
+from helixctl.core.approvals import Found
 from helixctl.core.lifecycle import ON_ITS_WAY, Action
 from helixctl.core.names import Ref, one_of, parse_ref
 from helixctl.core.plan import Plan
@@ -20,26 +20,46 @@ from helixctl.errors import NotFound, Usage
 if TYPE_CHECKING:
     from helixctl.api import Registry
     from helixctl.api.terms import Terms
-    from helixctl.core.case import Answer, Case
+    from helixctl.core.case import Case
+    from helixctl.core.policy import Finding, Policy, Rule
     from helixctl.core.snapshot import Snapshot
     from helixctl.gate import Result
     from helixctl.storage.ledger import Ledger
     from helixctl.storage.registry import Store
 
+    _Case = tuple[Case, tuple[tuple[Policy, Rule], ...]]
+
 EXPIRES = "14d"
+
+
+class Asked(NamedTuple):
+    """A rule that asks for approvals: its file, how binding it is, what it asks for, and what it says now."""
+
+    path: str
+    asks: str
+    finding: Finding
+
+
+class Weighed(NamedTuple):
+    """A statement, whose it is, the rules that it counts for, and why it does not for another, None where it does."""
+
+    statement: Statement
+    person: str
+    counts_for: tuple[str, ...]
+    why: str | None
 
 
 class Statements(NamedTuple):
     """All that was stated about a version, and what it is worth for an action.
 
     Args:
-        answers: what each rule that asks for approvals says. broken: the files that are no statement, and why.
+        asked: the rules that ask for approvals. broken: the files that are no statement, and why.
     """
 
     ref: Ref
     action: str
-    rulings: tuple[Ruling, ...]
-    answers: tuple[Answer, ...]
+    rulings: tuple[Weighed, ...]
+    asked: tuple[Asked, ...]
     broken: tuple[Found, ...]
     lost: str | None
 
@@ -101,6 +121,8 @@ class Approvals(NamedTuple):
             ends = at + times.parse_duration(expires)
         except (ValueError, OverflowError):
             raise Usage(f"{expires!a} is no duration that ends within the calendar", hint="write 14d or 12h") from None
+        if ends <= at:
+            raise Usage(f"--expires {expires} is over at once: it would never count", hint="write 14d or 12h")
         return self._state("approval", ref, terms, signed, at=at, action=word, expires=ends)
 
     def reject(self, ref: str, action: str | None = None, *, signed: bool = False, **terms: Unpack[Terms]) -> Result:
@@ -112,7 +134,7 @@ class Approvals(NamedTuple):
         """Take back an approval or rejection, by its id, or the one of one's own that there is.
 
         Raises:
-            Usage: there is none of one's own, or there are several.
+            NotFound: none of one's own, or of that id, stands. Usage: several do, or it is somebody else's.
         """
         record = self.registry.show(ref)
         terms["actor"] = terms.get("actor") or self.registry.who()
@@ -127,8 +149,20 @@ class Approvals(NamedTuple):
         """
         found = [one for one in self.overrides().waiting if one.entry.startswith(entry)] if entry else []
         if len(found) != 1:
-            raise NotFound(f"{len(found)} overrides begin with {entry!a}", hint="helixctl override list")
+            fact = self._reviewed(entry) if entry and not found else None
+            known = "several overrides that wait" if found else "no override that waits"
+            hint = "helixctl override list shows those that wait"
+            raise NotFound(fact or f"{known} for a review {'begin' if found else 'begins'} with {entry!a}", hint=hint)
         return self._state("review", found[0].ref, terms, signed, entry=found[0].entry)
+
+    def _reviewed(self, entry: str) -> str | None:
+        """Return by whom and when an override was reviewed, or None where none was that begins so."""
+        from helixctl.core.audit import Filter
+
+        for one in self.registry.store.entries(Filter(actions=("override.reviewed",), outcome="success")):
+            if str(one["data"].get("entry")).startswith(entry):
+                return f"override {one['data']['entry']} was reviewed by {one['actor']['id']} on {one['ts'][:19]}Z"
+        return None
 
     def overrides(self) -> Overrides:
         """Return the overrides that nobody but who used them has reviewed."""
@@ -138,28 +172,40 @@ class Approvals(NamedTuple):
             return Overrides(tuple(map(_used, book.unreviewed())))
 
     def of(self, ref: str, action: str = "activate") -> Statements:
-        """Return what was stated about a version, and what of it counts now for an action."""
-        from helixctl.core.checks import CHECKS
+        """Return what was stated about a version, and what of it counts now for which rule about an action."""
+        from helixctl.core.policy import finding
 
-        word = one_of("action", action, Action)
+        word = Action(one_of("action", action, Action))
         record = self.registry.show(ref)
-        case, rules = _case(self.registry.store, record, word)
+        case, rules = self._read(record, word)
         known = case.approvals
         assert known is not None
-        judged = [approvals.rulings(wanted, case) for wanted in rules or ({},)]
-        worst = tuple(max(row, key=lambda one: one.why is not None) for row in zip(*judged, strict=True))
-        answers = tuple(CHECKS["approvals"].answer(wanted, case) for wanted in rules)
+        asked = [Asked(one.path, approvals.terms(rule.parameters), finding(one, rule, case)) for one, rule in rules]
+        judged = {rule.id: approvals.rulings(rule.parameters, case) for _, rule in rules}
+        weighed = []
+        for place, (one, person, why) in enumerate(approvals.rulings({}, case)):
+            whys = {name: row[place].why for name, row in judged.items()}
+            counts_for = tuple(name for name, each in whys.items() if each is None and one.kind == "approval")
+            weighed.append(Weighed(one, person, counts_for, next(filter(None, whys.values()), why)))
         broken = tuple(one for one in known.found if one.statement is None)
-        return Statements(record.ref, word, worst, answers, broken, known.lost)
+        return Statements(record.ref, word, tuple(weighed), tuple(asked), broken, known.lost)
+
+    def _read(self, record: Record, action: Action | None) -> _Case:
+        from helixctl.storage import ledger
+
+        with self.registry.store.reading() as still, closing(ledger.load(still.root)) as book:
+            return _case(still, still.snapshot(record.ref.model, still.clock(), book), book, Plan(action, record))
 
     def _own(self, record: Record, by: str) -> str:
-        case, _ = _case(self.registry.store, record, "")
+        case, _ = self._read(record, None)
         people = case.approvals.people if case.approvals else None
         mine = [one.id for one in approvals.standing(case) if people and people.are_same(one.by, by)]
-        if len(mine) != 1:
+        if not mine:
+            hint = f"helixctl approvals {record.ref} lists what was stated; --actor names you otherwise"
+            raise NotFound(f"no approval or rejection of {record.ref} by {by!a} stands", hint=hint)
+        if len(mine) > 1:
             fact = f"{len(mine)} approvals and rejections of {record.ref} by {by!a} stand"
-            hint = f"name one: {', '.join(mine)}" if mine else f"helixctl approvals {record.ref} lists them"
-            raise Usage(fact, hint=hint)
+            raise Usage(fact, hint=f"name one: {', '.join(mine)}")
         return mine[0]
 
     def _state(self, kind: str, ref: str, terms: Terms, signed: bool, **about: Any) -> Result:
@@ -177,18 +223,14 @@ class Approvals(NamedTuple):
 
 def awaited(store: Store, now: Snapshot, book: Ledger) -> Iterator[Awaited]:
     """Yield each version on its way whose activation lacks approvals that a policy asks for; the store is being read."""
-    from helixctl.core.checks import CHECKS
-    from helixctl.storage import statements
+    from helixctl.core.policy import finding
 
     for record in now.records.values():
-        if record.status not in ON_ITS_WAY:
-            continue
-        case = now.case(record)._replace(action=Action.ACTIVATE)
-        rules = needs.asked("approvals", case, now.policies)
-        if rules:
-            known = statements.informed(store, now, Plan(Action.ACTIVATE, record), book).approvals[record.version]
-            answers = [CHECKS["approvals"].answer(wanted, case._replace(approvals=known)) for wanted in rules]
-            yield from (Awaited(record.version, one.message) for one in answers if one.outcome != "pass")
+        about = now.case(record)._replace(action=Action.ACTIVATE)
+        if record.status in ON_ITS_WAY and needs.asked("approvals", about, now.policies):
+            case, rules = _case(store, now, book, Plan(Action.ACTIVATE, record))
+            found = [finding(one, rule, case) for one, rule in rules]
+            yield from (Awaited(record.version, one.message) for one in found if one.blocks)
 
 
 def _used(told: Mapping[str, Any]) -> Used:
@@ -196,13 +238,11 @@ def _used(told: Mapping[str, Any]) -> Used:
     return Used(told["id"], ref, told["ts"], told["by"], told["action"], tuple(told["rules"]), told["reason"])
 
 
-def _case(store: Store, record: Record, action: str) -> tuple[Case, tuple[approvals.Rule, ...]]:
-    """Return the case of an action on a version with its approvals, and the parameters of the rules that ask for them."""
-    from helixctl.storage import ledger, statements
+def _case(store: Store, now: Snapshot, book: Ledger, plan: Plan) -> _Case:
+    """Return the case of a plan's action on its version with its approvals, and the rules that ask for them."""
+    from helixctl.storage import statements
 
-    with store.reading() as still, closing(ledger.load(still.root)) as book:
-        now = still.snapshot(record.ref.model, still.clock(), book)
-        plan = Plan(Action(action) if action else None, record)
-        now = statements.informed(still, now, plan, book)
-    case = now.case(record)._replace(action=action)
+    assert plan.subject is not None
+    now = statements.informed(store, now, plan, book)
+    case = now.case(plan.subject)._replace(action=plan.action or "", kept={})
     return case, needs.asked("approvals", case, now.policies)

@@ -14,13 +14,16 @@ from helixctl.core.case import Answer, Case
 from helixctl.core.lifecycle import Action
 from helixctl.core.people import APPROVERS, People
 from helixctl.core.statement import Statement
-from helixctl.errors import Usage
+from helixctl.errors import NotFound, Usage
 
 if TYPE_CHECKING:
     from helixctl.core.policy import Policy
 
 Rule = Mapping[str, Any]
 """The parameters of a rule of the kind `approvals`."""
+
+
+UNSIGNED = "is not signed"
 
 
 class Found(NamedTuple):
@@ -35,7 +38,7 @@ class Found(NamedTuple):
     statement: Statement | None
     fault: str | None = None
     signer: str | None = None
-    flaw: str | None = "is not signed"
+    flaw: str | None = UNSIGNED
 
 
 class Known(NamedTuple):
@@ -71,24 +74,41 @@ def answer(wanted: Rule, case: Case) -> Answer:
     if known is None or trouble:
         return Answer("error", f"could not be evaluated: {trouble}")
     judged = rulings(wanted, case)
-    for one in judged:
-        if one.statement.kind == "rejection" and one.why is None:
-            said = f": {one.statement.reason[:200]}" if one.statement.reason else ""
-            return Answer("fail", f"rejected by {one.person}{said}", f"helixctl withdraw {ref} {one.statement.id}")
+    sign = " --sign" if wanted.get("signed") else ""
+    veto = next((one for one in judged if one.statement.kind == "rejection" and one.why is None), None)
+    if veto:
+        said = f": {veto.statement.reason[:200]}" if veto.statement.reason else ""
+        return Answer("fail", f"rejected by {veto.person}{said}", f"helixctl withdraw {ref} {veto.statement.id}{sign}")
     approvals = [one for one in judged if one.statement.kind == "approval"]
-    people = dict.fromkeys(one.person for one in approvals if one.why is None)
+    counting = [one for one in approvals if one.why is None]
+    people = dict.fromkeys(one.person for one in counting)
+    is_enough, told = _counted(wanted, people, known)
+    used = tuple(one.statement.id for one in counting)
+    if is_enough:
+        return Answer("pass", told, used=used)
+    idle = {one.person: one.why for one in approvals if one.why and one.person not in people}
+    told = "; ".join([told, *(f"that of {person} {why}" for person, why in list(idle.items())[-3:])])
+    return Answer("fail", told, f"helixctl approve {ref} --for {case.action}{sign}", used)
+
+
+def _counted(wanted: Rule, people: Mapping[str, Any], known: Known) -> tuple[bool, str]:
+    """Tell whether people are as many as a rule wants, and how many there are."""
     counts = [(len(people), wanted["required"], "approvals")] if "required" in wanted else []
     for group, least in wanted.get("groups", {}).items():
         counts.append((len(people.keys() & known.people.groups[group]), least, f"from group {group}"))
     told = [f"{count} of {least} {what}" for count, least, what in counts]
     told[0] += f" ({', '.join(people)})" if people else ""
-    used = tuple(one.statement.id for one in approvals if one.why is None)
-    if all(count >= least for count, least, _ in counts):
-        return Answer("pass", "; ".join(told), used=used)
-    idle = {one.person: one.why for one in approvals if one.why and one.person not in people}
-    told += [f"that of {person} {why}" for person, why in list(idle.items())[-3:]]
-    sign = " --sign" if wanted.get("signed") else ""
-    return Answer("fail", "; ".join(told), f"helixctl approve {ref} --for {case.action}{sign}", used)
+    return all(count >= least for count, least, _ in counts), "; ".join(told)
+
+
+def terms(wanted: Rule) -> str:
+    """Return what a rule asks for, in words."""
+    told = [f"{wanted['required']} in all"] if "required" in wanted else []
+    told += [f"{least} of group {group}" for group, least in wanted.get("groups", {}).items()]
+    told += ["signed"] if wanted.get("signed") else []
+    told += [f"not older than {wanted['max_age']}"] if "max_age" in wanted else []
+    told += ["also of who made it or asks"] if wanted.get("self_approval") else []
+    return ", ".join(told)
 
 
 def _trouble(wanted: Rule, known: Known | None) -> str | None:
@@ -129,6 +149,8 @@ def _ruling(found: Found, wanted: Rule, case: Case, known: Known, withdrawn: set
         why = next(_objections(found, one, wanted, case), None)
     elif one.kind == "rejection" and one.action not in (None, case.action):
         why = f"is of {one.action}, not of {case.action}"
+    elif one.kind == "withdrawal" and one.withdraws not in withdrawn:
+        why = "takes nothing back: that is by somebody else, or this needs a signature"
     return Ruling(one, person or one.by, why)
 
 
@@ -202,7 +224,7 @@ def refuse_idle(case: Case, policies: tuple[Policy, ...]) -> None:
     """Refuse the new statement of a case where it would be worth nothing.
 
     Raises:
-        Usage: it would be, with the reason.
+        Usage, NotFound: it would be, with the reason.
     """
     known = case.approvals
     if known is None or known.new is None or known.new.statement is None:
@@ -210,21 +232,19 @@ def refuse_idle(case: Case, policies: tuple[Policy, ...]) -> None:
     new, people = known.new, known.people
     one = known.new.statement
     cases = [case._replace(action=word) for word in ((one.action,) if one.action else Action)]
-    asked = tuple(rule for each in cases for rule in needs.asked("approvals", each, policies))
-    case = cases[0]
+    asked = tuple(rule.parameters for each in cases for _, rule in needs.asked("approvals", each, policies))
     if people.of(one.by) is None:
         raise Usage(f"{one.by!a} is not in {APPROVERS}", hint="ask who keeps that file, or give --actor")
     if known.lost:
         raise Usage(known.lost, hint="helixctl verify shows all; restore the files from git")
-    if new.signer is not None or new.flaw != "is not signed":
-        flaw = _unproven(new, one, known)
-        if flaw:
-            raise Usage(f"the {one.kind} {flaw}", hint="sign with a key of your own that trust/allowed_signers names")
+    flaw = _unproven(new, one, known)
+    if flaw and flaw != UNSIGNED:
+        raise Usage(f"the {one.kind} {flaw}", hint="sign with a key of your own that trust/allowed_signers names")
     match one.kind:
         case "approval":
-            _refuse_approval(new, one, case, asked)
+            _refuse_approval(new, one, cases[0], asked)
         case "withdrawal":
-            _refuse_withdrawal(new, one, case, asked)
+            _refuse_withdrawal(new, one, cases[0], asked)
         case "review" if people.are_same(known.overrides.get(one.entry or "", ""), one.by):
             raise Usage(f"{one.by!a} used that override", hint="somebody else has to review it")
 
@@ -237,7 +257,7 @@ def _refuse_approval(new: Found, one: Statement, case: Case, asked: tuple[Rule, 
             raise Usage("you rejected it, and that stands", hint=f"helixctl withdraw {one.ref} {other.id}")
     whys = [next(_objections(new, one, wanted, case), None) for wanted in asked]
     if whys and all(whys):
-        hint = "add --sign" if whys[0] == "is not signed" else f"helixctl approvals {one.ref} tells what counts"
+        hint = "add --sign" if whys[0] == UNSIGNED else f"helixctl approvals {one.ref} tells what counts"
         raise Usage(f"the approval would not count: it {whys[0]}", hint=hint)
 
 
@@ -247,7 +267,7 @@ def _refuse_withdrawal(new: Found, one: Statement, case: Case, asked: tuple[Rule
     target = next((other for other in standing(case) if other.id == one.withdraws), None)
     hint = f"helixctl approvals {one.ref} lists them"
     if target is None:
-        raise Usage(f"no approval or rejection {one.withdraws} stands", hint=hint)
+        raise NotFound(f"no approval or rejection {one.withdraws} of {one.ref} stands", hint=hint)
     if not known.people.are_same(target.by, one.by):
         raise Usage(f"{one.withdraws} is by {target.by!a}: only its author can withdraw it", hint=hint)
     if target.kind == "rejection" and any(wanted.get("signed") for wanted in asked) and _unproven(new, one, known):

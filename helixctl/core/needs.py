@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helixctl.core.case import Case
     from helixctl.core.plan import Plan
-    from helixctl.core.policy import Policy
+    from helixctl.core.policy import Policy, Rule
     from helixctl.core.request import Request
 
 
-def asked(check: str, case: Case, policies: tuple[Policy, ...]) -> tuple[Any, ...]:
-    """Return the parameters of each rule of a check that is to be run in a case."""
-    rules = (rule for policy in policies for rule in policy.rules)
-    return tuple(rule.parameters for rule in rules if rule.check == check and rule.match.fits(case))
+def asked(check: str, case: Case, policies: tuple[Policy, ...]) -> tuple[tuple[Policy, Rule], ...]:
+    """Return each rule of a check that is to be run in a case, with its policy."""
+    rules = ((policy, rule) for policy in policies for rule in policy.rules)
+    return tuple((policy, rule) for policy, rule in rules if rule.check == check and rule.match.fits(case))
 
 
 def takes_approvals(plan: Plan, case: Case, policies: tuple[Policy, ...], request: Request | None = None) -> bool:

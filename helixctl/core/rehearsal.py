@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core import policy, toml
 from helixctl.core import schema as s
-from helixctl.core.approvals import Found, Known
+from helixctl.core.approvals import UNSIGNED, Found, Known
 from helixctl.core.audit import Actor
 from helixctl.core.case import Case
 from helixctl.core.lifecycle import Action, Status
@@ -116,7 +116,7 @@ def _known(one: Mapping[str, Any], case: Case, by: Given) -> Known:
         values = {"action": each.get("action", one["action"]), "expires": case.at + _DAY}
         about = by.settings.id, case.subject.ref, case.subject.specification_digest
         statement = Statement(kind, str(number), *about, each["by"], stated, **values)
-        flaw = None if each.get("signed") else "is not signed"
+        flaw = None if each.get("signed") else UNSIGNED
         found.append(Found(f"{number:09}", statement, signer=None if flaw else each["by"], flaw=flaw))
     return Known(by.people, tuple(found), frozenset(one.get("authors", (AUTHOR,))))
 

@@ -55,7 +55,7 @@ def seen(store: Store, now: Snapshot, plan: Plan, said: Said, trust: Trusted) ->
     assert subject is not None
     known = gathered(store, subject, said, trust)
     case = now.case(subject)._replace(action=plan.action or (plan.statement and plan.statement.action) or "")
-    if any(one.get("signed") for one in needs.asked("approvals", case, now.policies)):
+    if any(rule.parameters.get("signed") for _, rule in needs.asked("approvals", case, now.policies)):
         known = vouched(store, known, trust, subject, now.at)
     return now._replace(approvals={**now.approvals, subject.version: known})
 

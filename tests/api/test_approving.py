@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -32,22 +34,24 @@ def test_an_override_is_reviewed_by_another_person_than_who_used_it(place: Place
     assert approvals.review(used.entry[:13], actor=BOB, reason="it was so").changed
     assert approvals.overrides().waiting == ()
     assert place.registry.verify().outcome == "ok"
-    with pytest.raises(NotFound):
-        approvals.review(used.entry, actor=BOB)
+    with pytest.raises(NotFound, match=f"override {used.entry} was reviewed by bob@example.com on 2026-"):
+        approvals.review(used.entry[:13], actor=EVE)
 
 
 def test_of_several_statements_the_one_to_withdraw_is_named(place: Place) -> None:
     place.register("m@1.0.0")
     approvals = place.registry.approvals
-    with pytest.raises(Usage, match=r"0 approvals and rejections of .* by 'bob@example.com' stand"):
+    with pytest.raises(NotFound, match=r"no approval or rejection of m@1\.0\.0 by 'bob@example.com' stands"):
         approvals.withdraw("m@1.0.0", actor=BOB)
+    with pytest.raises(Usage, match="--expires 0d is over at once"):
+        approvals.approve("m@1.0.0", actor=BOB, expires="0d")
     approvals.approve("m@1.0.0", actor=BOB)
     approvals.approve("m@1.0.0", "canary", actor=BOB)
     with pytest.raises(Usage, match="2 approvals and rejections") as refused:
         approvals.withdraw("m@1.0.0", actor=BOB)
     first, second = (refused.value.hint or "").removeprefix("name one: ").split(", ")
     assert approvals.withdraw("m@1.0.0", first, actor=BOB).changed
-    with pytest.raises(Usage, match="stands"):
+    with pytest.raises(NotFound, match="stands"):
         approvals.withdraw("m@1.0.0", first, actor=BOB)
     assert approvals.withdraw("m@1.0.0", actor=BOB).changed
     whys = {one.statement.id: one.why for one in approvals.of("m@1.0.0").rulings}
@@ -76,3 +80,70 @@ def test_statements_are_listed_in_each_format(place: Place, cli: Callable[..., R
     assert "'=cmd()" in cli("approvals", "m@1.0.0", "-o", "csv").out
     assert cli("approvals", "m@1.0.0", "-o", "ndjson", "--fields", "kind,counts").out.count("\n") == 2
     assert cli("override", "list").out == "no override waits for a review\n"
+    assert cli("override", "list", "-o", "csv").out == "entry,ref,by,at,rules\r\n"
+
+
+RULES = """\
+schema = 1
+name = "p"
+[[rule]]
+id = "four-eyes"
+enforcement = "overridable"
+actions = ["activate"]
+approvals = { required = 1, groups = { security = 1 }, max_age = "14d" }
+[[rule]]
+id = "sealed"
+enforcement = "mandatory"
+actions = ["activate"]
+approvals = { required = 1, signed = true }
+[[rule]]
+id = "never"
+enforcement = "mandatory"
+actions = ["activate"]
+when = "action == 'canary'"
+approvals = { required = 9, self_approval = true }
+"""
+
+
+def test_each_rule_that_asks_is_named_with_what_it_asks_for_and_each_statement_with_what_it_counts_for(
+    place: Place, cli: Callable[..., Ran]
+) -> None:
+    (place.root / "policies/default.toml").write_text(RULES)
+    (place.root / "trust").mkdir()
+    people = '[people]\nbob = ["bob@example.com"]\neve = ["eve@example.com"]\n[groups]\nsecurity = ["eve"]\n'
+    (place.root / "trust/approvers.toml").write_text("schema = 1\n" + people)
+    place.register("m@1.0.0")
+    said = place.registry.approvals
+    said.approve("m@1.0.0", actor=BOB)
+    text = cli("approvals", "m@1.0.0").out
+    for line in (
+        "  x four-eyes  overridable  policies/default.toml\n      asks for 1 in all, 1 of group security, not older than 14d\n",
+        "      1 of 1 approvals (bob); 0 of 1 from group security\n      fix: helixctl approve m@1.0.0 --for activate\n",
+        "  x sealed  mandatory  policies/default.toml\n      asks for 1 in all, signed\n",
+        "      fix: helixctl approve m@1.0.0 --for activate --sign\n",
+        "  - never  mandatory  policies/default.toml\n      asks for 9 in all, also of who made it or asks\n",
+        "  for four-eyes, never; for other rules it is not signed",
+    ):
+        assert line in text
+    said.reject("m@1.0.0", "activate", actor=EVE, reason="it leaks")
+    (veto,) = (one.statement.id for one in said.of("m@1.0.0").rulings if one.statement.kind == "rejection")
+    text = cli("approvals", "m@1.0.0").out
+    assert f"      rejected by eve: it leaks\n      fix: helixctl withdraw m@1.0.0 {veto} --sign\n" in text
+    assert re.search(r"  as a veto +it leaks\n", text)
+    said.reject("m@1.0.0", "canary", actor=BOB)
+    found = json.loads(cli("approvals", "m@1.0.0", "-o", "json").out)
+    assert [(one["kind"], one["counts"], one["counts_for"]) for one in found["approvals"]] == [
+        ("approval", True, ["four-eyes", "never"]),
+        ("rejection", True, []),
+        ("rejection", False, []),
+    ]
+    said.withdraw("m@1.0.0", said.of("m@1.0.0").rulings[0].statement.id, actor=BOB)
+    given, _, _, taken = json.loads(cli("approvals", "m@1.0.0", "-o", "json").out)["approvals"]
+    assert (given["counts"], given["why"]) == (False, "was withdrawn")
+    assert (taken["kind"], taken["counts"], taken["why"]) == ("withdrawal", False, None)
+    assert f"  takes back {given['id']}\n" in cli("approvals", "m@1.0.0").out
+    assert [(one["rule"], one["outcome"]) for one in found["rules"]] == [
+        ("four-eyes", "fail"),
+        ("sealed", "fail"),
+        ("never", "not_applicable"),
+    ]

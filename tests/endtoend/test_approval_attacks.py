@@ -435,7 +435,7 @@ def test_a_forged_file_with_the_id_of_a_rejection_neither_takes_it_back_nor_hide
     forged = path.with_name(name)
     forged.write_text(text + 'action = "activate"\nexpires = 2027-01-01T00:00:00Z\n')
     town.refused(town.by("eve", "withdraw", REF, path.stem, "--sign"), "is by 'bob@example.com': only its author")
-    town.refused(town.by("eve", "withdraw", REF), "0 approvals and rejections")
+    town.refused(town.by("eve", "withdraw", REF), "no approval or rejection", 4)
     town.denied("rejected by bob")
     assert town.by("bob", "withdraw", REF, path.stem, "--sign").code == 0
     town.allowed()

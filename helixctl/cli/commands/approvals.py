@@ -16,7 +16,7 @@ def run(
         str, typer.Option("--for", metavar="ACTION", help="What they are to be counted for.")
     ] = "activate",
 ) -> None:
-    """List what was stated about a version, and whether it counts now, or why not.
+    """List which rules ask for approvals of a version, what was stated, and what it counts for, or why not.
 
     \b
     Examples:

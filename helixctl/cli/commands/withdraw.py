@@ -24,7 +24,7 @@ def run(
       helixctl withdraw my-model@2.0.0
       helixctl withdraw my-model@2.0.0 20261122T101500000000Z-3fa9c1d2e4b5 --reason "answered"
 
-    Exit codes: 0 withdrawn, 2 none of yours, 4 not found, 5 changed, 6 drift, 8 not durable, or not signed.
+    Exit codes: 0 withdrawn, 2 not yours, or several are, 4 none stands, 5 changed, 6 drift, 8 not durable, or not signed.
     """
     session = ctx.obj
     session.emit(session.open().approvals.withdraw(ref, statement, signed=sign, **session.conditions()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from helixctl.cli.render.paint import columns, paint, safe
+from helixctl.cli.render.decision import MARKS
+from helixctl.cli.render.paint import OUTCOME, columns, paint, safe
 
 Payload = Mapping[str, Any]
 
@@ -24,7 +25,8 @@ def statements(value: Any) -> dict[str, Any]:
             "withdraws": one.statement.withdraws,
             "entry": one.statement.entry,
             "reason": one.statement.reason,
-            "counts": one.why is None,
+            "counts": one.statement.kind in ("approval", "rejection") and (one.why is None or bool(one.counts_for)),
+            "counts_for": one.counts_for,
             "why": one.why,
         }
         for one in value.rulings
@@ -34,10 +36,15 @@ def statements(value: Any) -> dict[str, Any]:
         "kind": "approvals",
         "ref": str(value.ref),
         "action": value.action,
-        "rules": [{"outcome": one.outcome, "message": one.message, "fix": one.fix} for one in value.answers],
+        "rules": [_asked(one) for one in value.asked],
         "approvals": rows,
         "warnings": [*lost, *(f"{one.path}: {one.fault}" for one in value.broken)],
     }
+
+
+def _asked(value: Any) -> dict[str, Any]:
+    said = {key: getattr(value.finding, key) for key in ("rule", "enforcement", "outcome", "message", "fix")}
+    return {**said, "path": value.path, "asks": value.asks}
 
 
 def overrides(value: Any) -> dict[str, Any]:
@@ -53,8 +60,10 @@ def rendered(payload: Payload, *, on: bool) -> str:
 def _statements(payload: Payload, on: bool) -> str:
     head = [f"{safe(payload['ref'])}  for {payload['action']}\n"]
     for one in payload["rules"]:
-        fix = f"\n      fix: {safe(one['fix'])}" if one["fix"] else ""
-        head.append(f"  {'ok' if one['outcome'] == 'pass' else 'x'} {safe(one['message'])}{fix}\n")
+        mark = paint(MARKS[one["outcome"]], OUTCOME.get(one["outcome"]), on=on)
+        name = f"{paint(safe(one['rule']), 'bold', on=on)}  {one['enforcement']}  {safe(one['path'])}"
+        head.append(f"  {mark} {name}\n      asks for {safe(one['asks'])}\n      {safe(one['message'])}\n")
+        head += [f"      fix: {safe(one['fix'])}\n"] if one["fix"] else []
     if not payload["rules"]:
         head.append("  no policy asks for approvals of it\n")
     if not payload["approvals"]:
@@ -64,13 +73,25 @@ def _statements(payload: Payload, on: bool) -> str:
             (one["id"], None),
             (one["kind"], None),
             (one["person"], None),
-            (one["action"] or "-", None),
-            ("counts" if one["counts"] else one["why"], "green" if one["counts"] else "grey"),
+            (one["action"] or ("all" if one["kind"] == "rejection" else "-"), None),
+            (_worth(one), "grey" if one["why"] else "red" if one["kind"] == "rejection" else "green"),
             (one["reason"] or "", None),
         ]
         for one in payload["approvals"]
     ]
-    return "".join(head) + columns(["ID", "KIND", "BY", "FOR", "", "REASON"], rows, on=on)
+    return "".join(head) + columns(["ID", "KIND", "BY", "FOR", "COUNTS", "REASON"], rows, on=on)
+
+
+def _worth(one: Payload) -> str:
+    """Return what a statement counts for, takes back or is of, or why it does not count."""
+    here = {
+        "rejection": "as a veto",
+        "withdrawal": f"takes back {one['withdraws']}",
+        "review": f"of override {one['entry']}",
+    }
+    if one["counts_for"]:
+        return f"for {', '.join(one['counts_for'])}{'; for other rules it ' + one['why'] if one['why'] else ''}"
+    return str(one["why"] or here.get(one["kind"], "no rule asks for it"))
 
 
 def _overrides(payload: Payload, on: bool) -> str:

@@ -33,7 +33,7 @@ PLAIN_FIELDS = {
     "approvals": ["id", "kind", "action", "by", "at", "counts"],
     "overrides": ["entry", "ref", "by", "at", "rules"],
 }
-"""What plain output has of a row where `--fields` does not say."""
+"""What plain output has of a row where `--fields` does not say; and the header of csv where there is no row."""
 _PROSE = ("result", "check", "explanation", "lint", "policy-tests")
 """Kinds whose text is wrapped on a terminal; tables are not."""
 _CI = ("verification", "check", "evaluation", "comparison", "recheck", "lint", "policy-tests")
@@ -80,7 +80,7 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
             head = {"schema_version": payload["schema_version"], "kind": kind}
             return "".join(json.dumps({**head, **row}, separators=(",", ":")) + "\n" for row in rows)
         case "csv":
-            return csv_text(rows, wanted)
+            return csv_text(rows, wanted or (None if rows else PLAIN_FIELDS.get(payload["kind"])))
         case "plain":
             names = wanted or PLAIN_FIELDS[payload["kind"]]
             return "".join("\t".join(safe(cell(row.get(name, at(row, name)))) for name in names) + "\n" for row in rows)
