@@ -143,8 +143,10 @@ def cases(payload: dict[str, Any]) -> list[Xml.Element]:
     (suite,) = top
     found = list(suite)
     failed = [case for case in found if case.find("failure") is not None]
+    skipped = [case for case in found if case.find("skipped") is not None]
     for counted in (top, suite):
-        assert (counted.get("tests"), counted.get("failures")) == (str(len(found)), str(len(failed)))
+        said = tuple(counted.get(name) for name in ("tests", "failures", "skipped"))
+        assert said == tuple(str(len(some)) for some in (found, failed, skipped))
     return found
 
 
@@ -296,14 +298,14 @@ def test_xml_holds_any_text_that_xml_can(text: str) -> None:
 def test_a_cell_of_markdown_holds_any_text_and_nothing_else(text: str) -> None:
     page = shown(verification(("bad-line", f"audit/{text}", 3, text), anchor=text), "markdown")
     assert not re.search(r"@|#(?!\d)|:(?!-)|www\.|\*(?!\*)(?<!\*\*)|`|\[|\$|https?:", page.replace("**", ""))
-    level, code, _, message = cells(page)
+    level, code, _, message, _ = cells(page)
     assert (level, code) == ("error", "bad-line")
     assert re.sub(r"\s+", " ", message).strip() == re.sub(r"\s+", " ", safe(text)).strip()
 
 
 def test_a_long_table_is_cut_and_says_so() -> None:
     page = shown(verification(*(("bad-line", "audit/x", n, f"fact {n}") for n in range(1, 61))), "markdown")
-    assert len(cells(page)) == 4 * ci.MOST_ROWS
+    assert len(cells(page)) == 5 * ci.MOST_ROWS
     assert page.endswith("\nand 10 more\n")
 
 
@@ -387,10 +389,24 @@ def test_the_format_changes_neither_the_exit_code_nor_what_is_found(
         "github": lambda: len(commands(payload)),
         "gitlab": lambda: len(valid(ran.out, "gitlab.json")),
         "sarif": lambda: len(results(payload)),
-        "junit": lambda: len(cases(payload)) - len(found.passed or ()) if count else 0,
-        "markdown": lambda: len(cells(ran.out)) // 4,
+        "junit": lambda: len(cases(payload)) - len(found.passed or ()) - len(found.skipped) if count else 0,
+        "markdown": lambda: len(cells(ran.out)) // 5,
     }
     assert read[output]() == count
+
+
+def test_what_mends_a_finding_is_told_in_markdown_and_a_rule_that_does_not_apply_is_a_skipped_test(
+    place: Place, cli: Cli
+) -> None:
+    place.register("m@1.0.0")
+    payload = json.loads(cli("check", "m@1.0.0", "-o", "json").out)
+    page = cells(shown(payload, "markdown"))
+    fixes = {one["rule"]: one["fix"] for one in payload["decision"]["findings"] if one["outcome"] != "pass"}
+    told = dict(zip(page[1::5], page[4::5], strict=True))
+    assert fixes["tested-first"] == told["tested-first"] == "helixctl promote m@1.0.0 --to testing"
+    found = {case.get("name"): [(one.tag, one.get("message")) for one in case] for case in cases(payload)}
+    assert found["blocked"] == [("system-out", None)]
+    assert found["end-of-life"] == [("skipped", "no end of life is stated")]
 
 
 def test_fields_do_not_apply(place: Place, cli: Cli) -> None:

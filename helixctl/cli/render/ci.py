@@ -44,7 +44,8 @@ class Problem(NamedTuple):
 class Findings(NamedTuple):
     """What a result says: the command, one line of summary, all that was found, and what to do by code.
 
-    `passed` has what was asked and found in order, by its name, where that has names; then no code is found twice.
+    `passed` has what was asked and found in order, by its name, where that has names; then no code is found twice. `skipped`
+    has what was not asked, with the reason.
     """
 
     command: str
@@ -52,6 +53,7 @@ class Findings(NamedTuple):
     problems: tuple[Problem, ...]
     rules: Mapping[str, str]
     passed: Mapping[str, str] | None = None
+    skipped: Mapping[str, str] = {}
 
 
 CURES = {
@@ -161,6 +163,11 @@ def _asked_of(payload: Payload) -> Mapping[str, str]:
     return dict.fromkeys(names, "see the recommendations of helixctl evaluate")
 
 
+def _not_applicable(payload: Payload) -> Mapping[str, str]:
+    rows = (payload.get("decision") or {"findings": ()})["findings"]
+    return {safe(one["rule"]): safe(one["message"]) for one in rows if one["outcome"] == "not_applicable"}
+
+
 class View(NamedTuple):
     """How a kind of result is read: the command that gives it, its findings, what to do by code, and what passed."""
 
@@ -219,7 +226,7 @@ def findings(payload: Payload, prefix: str = "") -> Findings:
     ]
     rules = {safe(code): safe(cure) for code, cure in view.rules(payload).items()}
     passed = {safe(name): safe(fact) for name, fact in view.passed(payload).items()} if view.passed else None
-    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed)
+    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed, _not_applicable(payload))
 
 
 def rendered(payload: Payload, output: str, prefix: Callable[[], str]) -> str:
@@ -324,9 +331,10 @@ def junit(found: Findings) -> str:
     """Return JUnit XML: a test for each finding, failed if it is an error, and for what is in order, or one for all of it."""
     from xml.etree import ElementTree as Xml
 
-    passed = found.passed or ({} if found.problems else {"no findings": found.summary})
-    errors = sum(one.level == "error" for one in found.problems)
-    counts = {"tests": str(len(found.problems) + len(passed)), "failures": str(errors), "errors": "0", "skipped": "0"}
+    passed = found.passed or ({} if found.problems or found.skipped else {"no findings": found.summary})
+    errors, tests = sum(one.level == "error" for one in found.problems), (found.problems, passed, found.skipped)
+    counts = {"tests": str(sum(map(len, tests))), "failures": str(errors), "errors": "0"}
+    counts["skipped"] = str(len(found.skipped))
     top = Xml.Element("testsuites", {"name": "helixctl", **counts})
     suite = Xml.SubElement(top, "testsuite", {"name": found.command, **counts})
     for one in found.problems:
@@ -341,7 +349,11 @@ def junit(found: Findings) -> str:
             Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
     for name, fact in passed.items():
         case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
-        Xml.SubElement(case, "system-out").text = _legal(fact)
+        if fact:
+            Xml.SubElement(case, "system-out").text = _legal(fact)
+    for name, why in found.skipped.items():
+        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
+        Xml.SubElement(case, "skipped", {"message": _legal(why)})
     Xml.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"
 
@@ -355,9 +367,9 @@ def markdown(found: Findings) -> str:
     """Return a heading line and a table, for the summary of a job or a comment."""
     lines = [f"**{found.command}** {quoted(found.summary)}\n"]
     if found.problems:
-        lines += ["\n", "| level | code | where | what |\n", "| --- | --- | --- | --- |\n"]
+        lines += ["\n", "| level | code | where | what | what to do |\n", f"|{' --- |' * 5}\n"]
     for one in found.problems[:MOST_ROWS]:
-        cells = (one.level, *map(quoted, (one.code, one.place, one.message)))
+        cells = (one.level, *map(quoted, (one.code, one.place, one.message)), one.help and quoted(one.help))
         lines.append(f"| {' | '.join(cells)} |\n")
     more = len(found.problems) - MOST_ROWS
     if more > 0:
