@@ -83,9 +83,7 @@ def _confirm(store: "Store", now: Snapshot, *relied_on: "Record | None") -> None
     records.confirm(store, now, {one.version for one in (*relied_on, now.active) if one})
 
 
-def _informed(
-    store: "Store", request: Request | None, plan: Plan, now: Snapshot, book: "Ledger | None" = None
-) -> Snapshot:
+def _informed(store: "Store", request: Request, plan: Plan, now: Snapshot, book: "Ledger | None" = None) -> Snapshot:
     """Return the snapshot with the approvals of the plan's version, where the decision takes them."""
     if plan.subject is None or not needs.takes_approvals(plan, now.case(plan.subject), now.policies, request):
         return now
@@ -115,32 +113,23 @@ class Foreseen(NamedTuple):
     action: Action
     case: Case
     policies: tuple[Policy, ...]
-    request: Request | None
+    request: Request
     is_change: bool = True
 
 
-def foresee(store: "Store", action: Action, request: Request | None, ref: Ref) -> Foreseen:
-    """Return what policy would be asked now; a step that the lifecycle lacks is refused as the write would be.
-
-    Args:
-        request: the change to plan first; None for actions that change no lifecycle.
+def foresee(store: "Store", action: Action, request: Request, ref: Ref) -> Foreseen:
+    """Return what policy would be asked now about a change; a step that the lifecycle lacks is refused as the write would be.
 
     Raises:
         HelixError: as the write itself.
     """
     with store.reading() as still:
         now = still.compared_snapshot(ref.model, store.clock())
-        if now.damaged:
-            raise now.damaged[0]
-        if request is None:
-            subject = now.record(now.resolve(ref))
-            _confirm(still, now, subject)
-            now = _informed(still, None, Plan(action, subject), now)
-            return Foreseen(action, now.case(subject), now.policies, None)
         plan = _planned(still, request, now)
         subject = plan.subject or now.record(now.resolve(ref))
         now = _informed(still, request, plan, now)
-        return Foreseen(plan.action or action, now.case(subject), now.policies, request, bool(plan.effects))
+        is_change = bool(plan.effects) or action is Action.UPDATE  # of what, is not known
+        return Foreseen(plan.action or action, now.case(subject), now.policies, request, is_change)
 
 
 def check(asked: Foreseen) -> Decision:

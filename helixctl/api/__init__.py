@@ -121,9 +121,7 @@ class Registry(NamedTuple):
         from helixctl.core.lifecycle import Action
         from helixctl.core.request import act_of
 
-        act = act_of(Action(action), versioned(ref))
-        assert act is not None, action
-        return self.submit(act, terms)
+        return self.submit(act_of(Action(action), versioned(ref)), terms)
 
     def register(
         self,

@@ -6,7 +6,8 @@ from helixctl import gate
 from helixctl.core.audit import Actor
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref, bare, one_of, versioned
-from helixctl.core.request import Request, act_of
+from helixctl.core.request import Act, Request, act_of
+from helixctl.storage import tree
 from helixctl.storage.registry import Store
 
 
@@ -18,9 +19,19 @@ def foreseen(store: Store, ref: str, action: str, region: str | None) -> gate.Fo
     """
     word = Action(one_of("action", action, Action))
     wanted = bare(ref) if word is Action.ROLLBACK else versioned(ref)
-    act = act_of(word, wanted)
-    request = Request(act, Actor("check", "api", "check")) if act else None
+    act = _settling(store, wanted) if word is Action.RECONCILE else act_of(word, wanted)
+    request = Request(act, Actor("check", "api", "check"))
     if word is Action.ROLLBACK:
         wanted = Ref(wanted.model, "previous")
     found = gate.foresee(store, word, request, wanted)
     return found._replace(case=found.case._replace(region=region))
+
+
+def _settling(store: Store, kept: Ref) -> Act:
+    """Return the act that settles what a merge left of a model, and keeps one version."""
+    from helixctl.api.reconciling import wanted
+
+    kept = store.resolved(kept).ref if kept.is_alias else kept
+    if kept.version not in tree.versions(store.root, kept.model, {}):
+        raise store.missing(kept)
+    return wanted(store, kept.model, [str(kept)])._replace(ref=kept)

@@ -145,6 +145,9 @@ def _register(act: ask.Register, now: Snapshot) -> Plan:
                 "" if version == act.ref.version else f", and {act.ref.version} equals it in precedence or but for case"
             )
             raise Duplicate(fact + detail, hint=f"helixctl update {now.model}@{version}, or choose a higher version")
+    if not act.spec:  # it is only asked whether policy would allow it
+        hint = "helixctl register with --dry-run asks about a version that is to come"
+        raise NotFound(f"{act.ref} is not registered, and policy judges the values of a version", hint=hint)
     lifecycle = {"status": Status.INACTIVE, "registered_at": now.at}
     record = Record(act.source, act.spec, lifecycle)
     effect = Effect("version.registered", now.model, act.ref.version, None, Status.INACTIVE)

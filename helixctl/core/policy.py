@@ -162,12 +162,10 @@ def asked(action: Action, case: Case, request: "Request | None") -> Case:
 
 
 def unchanged(action: Action, subject: "Record") -> tuple[Finding, ...]:
-    """Return what is said where a version has the status asked for: no rule judges it, also none that would deny now."""
-    if REACHED_BY[subject.status] is not action:
-        return ()
+    """Return what is said where nothing is to be changed: no rule judges it, also none that would deny now."""
     bar = ", and blocked" if subject.blocked else ""
-    message = f"is {subject.status} already{bar}: no rule was asked"
-    return (Finding("unchanged", "advisory", "not_applicable", message),)
+    said = f"is {subject.status} already{bar}" if REACHED_BY[subject.status] is action else "is so already"
+    return (Finding("unchanged", "advisory", "not_applicable", f"{said}: no rule was asked"),)
 
 
 def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "Request | None" = None) -> Decision:

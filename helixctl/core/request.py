@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from helixctl.core.audit import Actor
 from helixctl.core.lifecycle import Action, Status
@@ -229,9 +229,15 @@ class Request(NamedTuple):
         return self.act.scheduled.actor.id if isinstance(self.act, Fire) else self.actor.id
 
 
-def act_of(action: Action, ref: Ref) -> Act | None:
-    """Return the plain change that an action word asks for; None for one that asks for none."""
+def act_of(action: Action, ref: Ref) -> Act:
+    """Return the plain change that an action word asks for."""
     match action:
+        case Action.REGISTER | Action.IMPORT:
+            return Register(ref, b"", {})
+        case Action.UPDATE:
+            return Update(ref, {})
+        case Action.ADOPT:
+            return Adopt(ref)
         case Action.TESTING | Action.CANARY:
             return Move(ref, Status(action))
         case Action.ACTIVATE:
@@ -246,9 +252,7 @@ def act_of(action: Action, ref: Ref) -> Act | None:
             return Retire(ref)
         case Action.BLOCK | Action.UNBLOCK:
             return Block(ref, blocked=action is Action.BLOCK)
-        case Action.UPDATE:
-            return Update(ref, {})
-        case Action.ADOPT:
-            return Adopt(ref)
-        case _:
-            return None
+        case Action.RECONCILE:
+            return Reconcile(ref, {})
+        case never:
+            assert_never(never)

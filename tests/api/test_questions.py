@@ -14,7 +14,7 @@ from helixctl.api import Registry
 from helixctl.core.audit import Filter
 from helixctl.core.lifecycle import TRANSITIONS, Action, Status
 from helixctl.core.policy import Decision
-from helixctl.errors import HelixError, IllegalTransition, NotFound, NothingToRestore, Usage
+from helixctl.errors import Duplicate, HelixError, IllegalTransition, NotFound, NothingToRestore, Usage
 from helixctl.gate import Result
 from tests.conftest import ALICE, BECAUSE, OVERRIDE, START, Place
 
@@ -127,12 +127,36 @@ def test_every_step_is_taken_or_refused_as_the_table_says(place: Place, origin: 
         assert found is IllegalTransition
 
 
-@pytest.mark.parametrize("action", [Action.REGISTER, Action.IMPORT, Action.RECONCILE])
-def test_check_answers_for_the_words_that_plan_nothing(place: Place, action: Action) -> None:
+@pytest.mark.parametrize("action", [Action.REGISTER, Action.IMPORT])
+def test_check_answers_for_a_registered_version_as_registering_it_again_would(place: Place, action: Action) -> None:
     place.register("m@1.0.0")
-    assert place.registry.check("m@1.0.0", action).allowed
-    with pytest.raises(NotFound):
+    for ref in ("m@1.0.0", "m@1.0.0+build"):
+        with pytest.raises(Duplicate):
+            place.registry.check(ref, action)
+    with pytest.raises(NotFound, match="policy judges the values of a version"):
         place.registry.check("m@2.0.0", action)
+
+
+NEVER = 'schema = 1\nname = "p"\n[[rule]]\nid = "never"\nenforcement = "mandatory"\ncheck = { field = "provider", equals = "nobody" }\n'
+
+
+def test_check_asks_the_rules_about_an_update_whose_values_nobody_knows(place: Place) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies/default.toml").write_text(NEVER)
+    assert not place.registry.check("m@1.0.0", "update").allowed
+    assert not place.registry.update("m@1.0.0", {"description": "x"}).allowed
+
+
+def test_check_says_where_there_is_nothing_to_change_that_no_rule_was_asked(place: Place) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies/default.toml").write_text(NEVER)
+    for action in (Action.ADOPT, Action.RECONCILE, Action.DEACTIVATE):
+        decision = place.registry.check("m@1.0.0", action)
+        (said,) = decision.findings
+        assert decision.allowed
+        assert said.message.endswith(" already: no rule was asked")
+    with pytest.raises(NotFound):
+        place.registry.check("m@2.0.0", "reconcile")
 
 
 def test_every_action_word_is_tried() -> None:

@@ -367,6 +367,8 @@ def test_a_side_may_be_named_by_its_entry(merged: Place) -> None:
 
 def test_what_to_keep_is_asked_for_or_named_and_never_guessed(merged: Place, cli: Cli) -> None:
     before = merged.files()
+    assert cli("check", "m@3.0.0", "--for", "reconcile").out.startswith("ALLOWED  reconcile m@3.0.0\n")
+    assert cli("check", "m@1.0.0", "--for", "reconcile").code == 9  # as the write that keeps it
     ran = cli("reconcile", "m", "--no-input")
     assert ran.code == 9
     assert "--keep" in ran.err

@@ -21,6 +21,6 @@ def run(ctx: typer.Context, ref: Ref, action: For = "activate", region: Region =
     ACTION is one of register, update, adopt, testing, canary, activate, deactivate, rollback, deprecate, retire,
     block, unblock, reconcile, import.
 
-    Exit codes: 0 allowed, 2 a policy does not load, 3 denied, 4 not found, 5 no such step, 6 drift, 7 inconclusive.
+    Exit codes: 0 allowed, 2 a policy does not load, 3 denied, 4 not found, 5 no such step or a duplicate, 6 drift, 7 inconclusive.
     """
     quick.check(ctx.obj, ref, action, region)
