@@ -45,7 +45,7 @@ class Known(NamedTuple):
     """All that there is about the approvals of one version.
 
     Args:
-        authors: who registered it, and who made its specification what it is; empty where the log does not tell.
+        authors: who registered it, and who changed its specification since; empty where the log does not tell.
         spent: ids of approvals that let an earlier change pass. lost: why what was stated cannot all be read.
         new: the statement that is about to be made. overrides: who used which, by entry, of the model, unreviewed.
     """
@@ -184,7 +184,7 @@ def _objections(found: Found, one: Statement, wanted: Rule, case: Case) -> Itera
 
 def _own(one: Statement, requester: str, known: Known) -> Iterator[str]:
     if any(known.people.are_same(one.by, author) for author in known.authors):
-        yield "is by who registered or last edited the version"
+        yield "is by one who registered or edited the version"
     if known.people.are_same(one.by, requester):
         yield "is by who asks for the change"
 

@@ -20,8 +20,7 @@ def is_telling(raw: bytes) -> bool:
 def facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
     """Yield the facts of an entry; one that helixctl would not have written may yield none.
 
-    `author` and `MODEL@VERSION`, with the specification's digest behind a space where it is of that one only: who made
-    it. `spent` and `MODEL@VERSION`: an approval that let a change pass. `override` and the model: what was set aside, as
+    `author` and `MODEL@VERSION`: who registered it or changed its specification. `spent` and `MODEL@VERSION`: an approval that let a change pass. `override` and the model: what was set aside, as
     JSON. `review` and the entry of an override: who reviewed it. `warned` and the model: an end of life, see `warning`.
     """
     try:
@@ -34,10 +33,9 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
     who, data, ref = str(entry["actor"]["id"]), entry["data"], f"{entry['model']}@{entry['version']}"
     names = {effect["action"] for effect in entry["effects"]}
     for effect in entry["effects"]:
-        if effect["action"] == "version.registered":
+        is_edit = effect["action"] == entry["action"] in ("version.updated", "version.adopted")
+        if is_edit or effect["action"] == "version.registered":
             yield "author", f"{effect['model']}@{effect['version']}", who
-    if entry["action"] in ("version.updated", "version.adopted"):
-        yield "author", f"{ref} {data['digests']['specification']}", who
     for version in data.get("accepted", ()):
         yield "author", f"{entry['model']}@{version}", who
     decision = data.get("decision", {})

@@ -19,7 +19,7 @@ from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
-FORM = "3"
+FORM = "4"
 """Of the index; one of another form is built anew."""
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;

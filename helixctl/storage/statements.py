@@ -68,9 +68,8 @@ def gathered(store: Store, subject: Record, said: Said, trust: Trusted) -> Known
     gone = sorted(path for path, after in said.files.items() if after and path.endswith(".toml") and path not in paths)
     lost = [f"{one.path} was changed outside helixctl" for one in found if one.fault == _CHANGED]
     lost += [f"{path} was deleted outside helixctl" for path in gone]
-    authors = {*said.noted("author", str(ref)), *said.noted("author", f"{ref} {subject.specification_digest}")}
-    spent = frozenset(said.noted("spent", str(ref)))
-    return Known(people_of(trust), found, frozenset(authors), spent, lost[0] if lost else None)
+    authors, spent = (frozenset(said.noted(kind, str(ref))) for kind in ("author", "spent"))
+    return Known(people_of(trust), found, authors, spent, lost[0] if lost else None)
 
 
 _CHANGED = "was changed outside helixctl"

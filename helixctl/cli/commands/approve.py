@@ -27,7 +27,7 @@ def run(
       helixctl approve my-model@2.0.0
       helixctl approve my-model@2.0.0 --for canary --expires 2d --sign
 
-    It is void when a value of the version changes, the version is blocked, or it was used or has expired.
+    It does not count while a value of the version differs from now, and ends by a block, by its use, and when it expires.
 
     Exit codes: 0 approved, 2 it would not count, 4 not found, 5 changed, 6 drift, 8 not durable, or not signed.
     """
