@@ -168,7 +168,7 @@ def _verb(request: Request, plan: Plan) -> str:
 
 def _entry(request: Request, plan: Plan, decision: Decision | None, now: Snapshot) -> Entry:
     allowed = decision is None or decision.allowed
-    own, data = plan.effects[0], dict(plan.data) if allowed else {}
+    own, data = plan.effects[0], dict(plan.data) if allowed or plan.data.get("swept") else {}
     if decision is not None:
         data["decision"] = decision.as_data()
     denied = "deployment.denied" if plan.action in policy.GATED else own.action

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from helixctl.api.scheduling import due
 from helixctl.core import request as ask
 from helixctl.core import times
-from helixctl.core.facts import warning
+from helixctl.core.facts import barred, warning
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
@@ -92,7 +92,7 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
     records, fallbacks, broken = _records(store, as_of, settings)
     broken += [one for one in fired if isinstance(one, HelixError)]
     acts = [(one, _act(one, as_of, settings, is_fallback=one.ref in fallbacks)) for one in records]
-    marks = _marks(store) if any(isinstance(act, ask.Warn) for _, act in acts) else set()
+    marks = _marks(store) if any(act for _, act in acts) else set()
     warned = []
     for record, act in acts:
         if isinstance(act, ask.Warn):
@@ -102,7 +102,7 @@ def _sweep(store: Store, request: ask.Request, as_of: datetime, settings: Settin
         if act is None:
             continue
         try:
-            results.append(submit(store, _envelope(request, act, record)))
+            results.append(_done(store, _envelope(request, act, record), marks))
         except (Damaged, Drift) as error:  # trouble in one model does not stop the sweep of the others
             broken.append(error)
     told = {str(error): error for error in broken}
@@ -129,7 +129,7 @@ def _records(store: Store, at: datetime, settings: Settings) -> tuple[list[Recor
 
 
 def _marks(store: Store) -> set[str]:
-    """Return the warnings given so far."""
+    """Return the warnings given, and the denials logged, so far."""
     with store.reading(), closing(ledger.load(store.root)) as book:
         return book.noted("warned")
 
@@ -147,6 +147,17 @@ def _act(record: Record, at: datetime, settings: Settings, *, is_fallback: bool)
     if not settings.retire_at_eol or is_fallback:  # it may be past only a date that an activation set
         return None
     return ask.Retire(record.ref, swept=ends)
+
+
+def _done(store: Store, request: ask.Request, marks: set[str]) -> Result:
+    """Warn or retire; what is denied for a cause that is in the log already is not logged again."""
+    if isinstance(request.act, ask.Retire) and request.act.swept:
+        about = str(request.ref), times.short(request.act.swept)
+        if any(mark.startswith(f"{' '.join(about)} denied: ") for mark in marks):
+            tried = submit(store, request._replace(dry_run=True))
+            if tried.decision and not tried.allowed and barred(*about, tried.decision.as_data()) in marks:
+                return tried._replace(dry_run=request.dry_run)
+    return submit(store, request)
 
 
 def _envelope(request: ask.Request, act: ask.Act, record: Record) -> ask.Request:

@@ -14,14 +14,15 @@ Fact = tuple[str, str, str]
 
 def is_telling(raw: bytes) -> bool:
     """Tell whether the line of an entry may change a file or tell a fact; others need not be parsed."""
-    return b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw
+    return b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw or b'"swept":true' in raw
 
 
 def facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
     """Yield the facts of an entry; one that helixctl would not have written may yield none.
 
     `author` and `MODEL@VERSION`: who registered it or changed its specification. `spent` and `MODEL@VERSION`: an approval that let a change pass. `override` and the model: what was set aside, as
-    JSON. `review` and the entry of an override: who reviewed it. `warned` and the model: an end of life, see `warning`.
+    JSON. `review` and the entry of an override: who reviewed it. `warned` and the model: an end of life, see `warning`, and
+    that policy denied a sweep to bring it, see `barred`.
     """
     try:
         yield from _facts(entry)
@@ -52,11 +53,20 @@ def _facts(entry: Mapping[str, Any]) -> Iterator[Fact]:
         yield "review", str(data["entry"]), who
     if entry["action"] == "eol.warned":
         yield "warned", str(entry["model"]), warning(ref, data["end_of_life"], data["days"])
+    if entry.get("outcome") == "denied" and data.get("swept"):
+        yield "warned", str(entry["model"]), barred(ref, data["end_of_life"], decision)
 
 
 def warning(ref: str, end_of_life: str, days: int) -> str:
     """Return the value of `warned`: that a version ends then was said so many days before, 0 for past."""
     return f"{ref} {end_of_life} {days}"
+
+
+def barred(ref: str, end_of_life: str, decision: Mapping[str, Any]) -> str:
+    """Return the value of `warned`: that these rules denied to retire a version at its end of life."""
+    rows = (one for one in decision["findings"] if one["enforcement"] != "advisory")
+    rules = {str(one["rule"]) for one in rows if one["outcome"] in ("fail", "inconclusive", "error")}
+    return f"{ref} {end_of_life} denied: {', '.join(sorted(rules))}"
 
 
 def unreviewed(overrides: Iterable[str], reviewers: Callable[[str], Iterable[str]]) -> Iterator[dict[str, Any]]:

@@ -133,6 +133,39 @@ def test_a_denied_retirement_is_told(place: Place) -> None:
     assert (last(place)["action"], last(place)["outcome"]) == ("version.retired", "denied")
 
 
+def rules(place: Place, *ids: str) -> None:
+    rows = "".join(
+        f'[[rule]]\nid = "{one}"\nenforcement = "mandatory"\ncheck = {{ field = "description", required = true }}\n'
+        for one in ids
+    )
+    (place.root / "policies/keep.toml").write_text(f'schema = 1\nname = "keep"\n[match]\nactions = ["retire"]\n{rows}')
+
+
+def test_a_denied_retirement_is_logged_once_for_each_cause_and_told_each_time(place: Place) -> None:
+    place.register("m@1.0.0", extra=AVAILABILITY)
+    rules(place, "first")
+    place.clock.now = ENDS + timedelta(days=1)
+
+    def denials() -> int:
+        assert not place.registry.sweep().allowed
+        return len(list(place.registry.audit(Filter(actions=("version.retired",)))))
+
+    assert [denials() for _ in range(3)] == [1, 1, 1]
+    assert last(place)["data"]["end_of_life"] == "2026-09-01T00:00:00Z"
+    (place.root / ".helix/index.db").unlink()
+    assert denials() == 1
+    assert not place.registry.sweep(dry_run=True).allowed
+    rules(place, "first", "second")
+    assert [denials() for _ in range(2)] == [2, 2]
+    assert not place.registry.retire("m@1.0.0").allowed  # what a person asks for is logged each time
+    assert not place.registry.retire("m@1.0.0").allowed
+    assert denials() == 4
+    (place.root / "policies/keep.toml").unlink()
+    assert did(place.registry.sweep()) == [("m@1.0.0", [])]
+    assert place.status("m@1.0.0") == "retired"
+    assert place.registry.verify().outcome == "ok"
+
+
 def test_without_retirement_at_the_end_nothing_is_retired(place: Place) -> None:
     with (place.root / "helix.toml").open("a") as settings:
         settings.write("\n[lifecycle]\nretire_at_eol = false\neol_warning_days = [10]\n")
