@@ -62,7 +62,8 @@ def submit(store: "Store", request: Request) -> Result:
     with begin(store) as transaction:
         now = transaction.snapshot(request.ref.model, store.clock())  # inside the lock: its order is that of times
         plan = _planned(store, request, now)
-        result = _result(request, plan, judge(request, plan, _informed(store, request, plan, now, transaction.book)))
+        now = _informed(store, request, plan, now, transaction.book)
+        result = _result(request, plan, judge(request, plan, now))
         if not plan.effects:
             return result
         entry = _entry(request, plan, result.decision, now)

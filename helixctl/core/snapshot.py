@@ -28,7 +28,7 @@ class Snapshot(NamedTuple):
         digests: SHA-256 of the bytes of each version's file.
         near: the folder, of a model that is not there yet, whose name differs only by case.
         heads: of the log; empty where the log was not looked at. damaged: why files of the model cannot be read.
-        approvals: what is known of those of a version, where something asked for them.
+        approvals: what is known of those of a version, where something asked for them. trust: whom it rests on then.
     """
 
     model: str
@@ -43,6 +43,7 @@ class Snapshot(NamedTuple):
     heads: tuple[str, ...] = ()
     damaged: tuple[HelixError, ...] = ()
     approvals: "Mapping[str, Known]" = MappingProxyType({})
+    trust: tuple[bytes | None, ...] | None = None
 
     def holder(self, status: Status) -> Record | None:
         """Return the version that holds a status, the highest where several do, or None."""

@@ -42,7 +42,7 @@ def informed(store: Store, now: Snapshot, plan: Plan, book: Ledger | None) -> Sn
     assert subject is not None
     trust = vouching.trusted(store, vouching.commit_of(store, now.settings))
     files = {path: row.after for path, row in book.logged_in(folder_of(subject.ref)).items()}
-    now = seen(store, now, plan, Said(files, book.noted), trust)
+    now = seen(store, now, plan, Said(files, book.noted), trust)._replace(trust=trust)
     if plan.statement is None:
         return now
     known = _with_new(now.approvals[subject.version], plan, trust, book)

@@ -69,12 +69,18 @@ class Transaction(NamedTuple):
         """Refuse to go on where what decided is no longer what lies on the disk.
 
         Raises:
-            Changed: settings or a policy were edited since they were read.
+            Changed: settings, a policy or trust were edited since they were read.
         """
         paths = tree.policy_paths(self.store.root)
         found = {commit.digest_of(os.path.join(self.store.root, path)) for path in paths}
         if found != {one.digest for one in now.policies} or self.store.settings() != now.settings:
             raise Changed("settings or a policy changed while the command ran", path="policies", hint="run it again")
+        if now.trust is None:
+            return
+        from helixctl.storage import vouching
+
+        if vouching.trusted(self.store, vouching.commit_of(self.store, now.settings)) != now.trust:
+            raise Changed("whom to trust changed while the command ran", path="trust", hint="run it again")
 
     def _others(self, plan: Plan) -> Iterator[Change]:
         """Yield how the files of a plan that are no records change."""

@@ -201,7 +201,14 @@ def test_the_line_of_an_entry_has_its_keys_in_the_order_of_the_contract(place: P
 
 
 @pytest.mark.parametrize(
-    ("path", "more"), [("policies/default.toml", b"# edited\n"), ("helix.toml", b"[audit]\nsign = true\n")]
+    ("path", "more"),
+    [
+        ("policies/default.toml", b"# edited\n"),
+        ("helix.toml", b"[audit]\nsign = true\n"),
+        ("trust/approvers.toml", b"# edited\n"),
+        ("trust/allowed_signers", b"ada ssh-ed25519 AAAA\n"),
+        ("trust/revoked_keys", b"# none\n"),
+    ],
 )
 def test_what_decided_and_was_edited_before_the_commit_stops_it(
     place: Place, monkeypatch: pytest.MonkeyPatch, path: str, more: bytes
@@ -209,11 +216,16 @@ def test_what_decided_and_was_edited_before_the_commit_stops_it(
     from helixctl import gate
 
     place.register("m@1.0.0")
+    (place.root / "policies/eyes.toml").write_text(
+        'schema = 1\nname = "p"\n[[rule]]\nid = "eyes"\nenforcement = "advisory"\napprovals = { required = 1 }\n'
+    )
+    (place.root / "trust").mkdir()
+    (place.root / "trust/approvers.toml").write_text('schema = 1\n[people]\nada = ["ada"]\n')
     real, edited = gate.judge, place.root / path
 
     def judge(*given: Any) -> Any:
         found = real(*given)
-        edited.write_bytes(edited.read_bytes() + more)
+        edited.write_bytes((edited.read_bytes() if edited.exists() else b"") + more)
         return found
 
     monkeypatch.setattr(gate, "judge", judge)
