@@ -78,7 +78,8 @@ def schedule(store: Store, request: ask.Request, at: datetime, not_after: dateti
     """
     window = core.window(at, not_after, store.clock())
     then = store._replace(clock=lambda: window[0])
-    forecast = check(foresee(then, Action.ACTIVATE, request, request.ref))
+    found = foresee(then, Action.ACTIVATE, request, request.ref)
+    forecast = check(found)
     wanted = Scheduled(
         store.random(6).hex(),
         forecast.ref,
@@ -87,16 +88,14 @@ def schedule(store: Store, request: ask.Request, at: datetime, not_after: dateti
         expect=request.expect,
         reason=request.reason,
         overrides=request.overrides,
+        registry=found.case.settings.id,
+        specification_digest=found.case.subject.specification_digest,
     )
     with store.reading() as still:
-        known = next((one.scheduled for one in waiting(still).waiting if _is_same(one.scheduled, wanted)), None)
+        planned = (one.scheduled for one in waiting(still).waiting)  # a job that is run twice schedules once
+        known = next((one for one in planned if one._replace(id=wanted.id) == wanted), None)
     act = ask.Schedule(forecast.ref, known or wanted, is_known=known is not None)
     return Scheduling(submit(store, request._replace(act=act)), act.scheduled, forecast)
-
-
-def _is_same(known: Scheduled, wanted: Scheduled) -> bool:
-    """Tell whether the same activation waits already: a job that is run twice schedules once."""
-    return all(getattr(known, key) == getattr(wanted, key) for key in ("ref", "at", "not_after", "expect", "overrides"))
 
 
 def cancel(store: Store, request: ask.Request, name: str) -> Result:

@@ -22,9 +22,14 @@ MAX_LENGTH, MAX_MATCHES = 4096, 4
 MAX_WEIGHT, VALUE_WEIGHT = 131_072, 64
 """How much an expression may be given: characters, and for each value so much besides."""
 VARIABLES = ("model", "current", "action", "region", "actor", "now")
-_QUOTED = (
-    r"""'''.*?'''|\"\"\".*?\"\"\"|[rR][bB]?'[^'\n]*'|[rR][bB]?"[^"\n]*"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*\""""
+_RAW, _ESCAPED = "[bB]?[rR]", r"\\.|[^\\"
+_QUOTED = "|".join(
+    [rf"{_RAW}{three}.*?{three}" for three in ("'''", '"""')]
+    + [rf"{_RAW}{one}[^{one}\r\n]*{one}" for one in "'\""]
+    + [rf"{three}(?:{_ESCAPED}])*?{three}" for three in ("'''", '"""')]
+    + [rf"{one}(?:{_ESCAPED}{one}\r\n])*{one}" for one in "'\""]
 )
+"""What CEL takes as one text; the source is its language definition, section Syntax (STRING_LIT, BYTES_LIT)."""
 _ASIDE = re.compile(rf"(//[^\n]*)|({_QUOTED}|`[^`\n]*`)|\w+|[^\w'\"`/]+|.", re.DOTALL)
 _TOKEN = re.compile(r"([A-Za-z_]\w*)\s*\(|.", re.DOTALL | re.ASCII)
 _PATH = re.compile(r"(?<![\w.])(model|current)((?:\s*\.\s*[A-Za-z_]\w*)+)(\s*\()?", re.ASCII)

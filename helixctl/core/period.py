@@ -203,7 +203,8 @@ class _Fold:
 
 def _head(entry: Entry, about: Entry) -> tuple[str, str, str]:
     ref = f"{about['model']}@{about['version']}" if about["version"] else about["model"]
-    return ref, entry["ts"], entry["actor"]["id"]
+    asked = _texts([entry["data"].get("scheduled_by")])  # whoever swept only made it
+    return ref, entry["ts"], asked[0] if asked else entry["actor"]["id"]
 
 
 def _is_lower(version: str, other: str) -> bool:

@@ -254,8 +254,13 @@ def test_the_same_activation_asked_for_twice_waits_once(ready: Place) -> None:
     again = schedule(ready)
     assert (again.result.changed, again.scheduled.id) == (False, first.scheduled.id)
     assert ready.files() == before
-    assert schedule(ready, at=AT + timedelta(hours=1)).result.changed
-    assert waiting(ready) == ["m@2.0.0", "m@2.0.0"]
+    other = Actor("bob@example.com", "user", "test")
+    for terms in ({"at": AT + timedelta(hours=1)}, {"actor": other}, {"reason": f"{BECAUSE}, once more"}):
+        assert schedule(ready, **terms).result.changed
+        assert not schedule(ready, **terms).result.changed
+    ready.registry.update("m@2.0.0", {"description": "other"})
+    assert schedule(ready).result.changed
+    assert waiting(ready) == ["m@2.0.0"] * 5
 
 
 def test_a_dry_run_schedules_and_fires_nothing_and_looks_ahead(ready: Place) -> None:

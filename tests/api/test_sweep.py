@@ -166,6 +166,37 @@ def test_a_denied_retirement_is_logged_once_for_each_cause_and_told_each_time(pl
     assert place.registry.verify().outcome == "ok"
 
 
+FREEZE = """\
+[[freeze]]
+name = "summer"
+enforcement = "mandatory"
+timezone = "UTC"
+from = 2026-08-30
+until = 2026-09-03
+allow = []
+"""
+TAGGED = """\
+[[rule]]
+id = "tagged"
+enforcement = "mandatory"
+actions = ["retire"]
+expr = "now >= timestamp('2026-09-03T00:00:00Z') && model.lifecycle.status == 'inactive'"
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("summer", FREEZE), ("tagged", TAGGED)])
+def test_a_sweep_is_judged_by_freezes_and_expressions_too(place: Place, name: str, text: str) -> None:
+    place.register("m@1.0.0", extra=AVAILABILITY)
+    (place.root / "policies/keep.toml").write_text(f'schema = 1\nname = "keep"\n{text}')
+    denied = before_end(place, days=-1)
+    (result,) = denied.results
+    assert result.decision is not None
+    assert [one.rule for one in result.decision.findings if one.blocks] == [name]
+    assert (denied.allowed, place.status("m@1.0.0")) == (False, "inactive")
+    assert did(before_end(place, days=-2)) == [("m@1.0.0", [])]
+    assert place.status("m@1.0.0") == "retired"
+
+
 def test_without_retirement_at_the_end_nothing_is_retired(place: Place) -> None:
     with (place.root / "helix.toml").open("a") as settings:
         settings.write("\n[lifecycle]\nretire_at_eol = false\neol_warning_days = [10]\n")

@@ -194,6 +194,19 @@ def test_quotes_and_comments_are_no_part_of_what_is_refused(text: str) -> None:
     assert ask(text).outcome in ("pass", "fail")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'''a\\'''b''' == 'c' || [1].map(x, x + 1) == [] || '''d''' == 'e'",
+        '"""a\\"""b""" == "c" || [1].map(x, x + 1) == [] || """d""" == "e"',
+    ],
+)
+def test_no_quote_hides_what_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"map\(\) is not to be had"):
+        expression(text)
+    assert compiled(text)  # so it is CEL, and would run
+
+
 WORST = [
     "model.tags.all(t, [" + "1," * 2000 + "1].size() > 0)",
     "[" + "1," * 2000 + "1].all(x, x > 0)",

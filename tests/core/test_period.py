@@ -177,6 +177,13 @@ def test_an_activation_names_whose_approval_stood(
     )
 
 
+def test_a_scheduled_activation_is_by_who_scheduled_it_whoever_swept() -> None:
+    granted = entry(at(days=1), ("approval.granted", "1.0.0", "inactive", "inactive"), by="bob")
+    fired = activated(at(days=2), "1.0.0", by="cron", data={"schedule": "1", "scheduled_by": "bob"})
+    (row,) = told(granted, fired).activations
+    assert (row.by, row.four_eyes) == ("bob", False)
+
+
 def test_approvals_of_the_period_are_listed_with_what_was_done() -> None:
     found = told(
         granted(at(days=-1), "early"), granted(at(days=1), "bob"), granted(at(days=2), "eve", "approval.rejected")
