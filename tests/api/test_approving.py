@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -147,3 +148,36 @@ def test_each_rule_that_asks_is_named_with_what_it_asks_for_and_each_statement_w
         ("sealed", "fail"),
         ("never", "not_applicable"),
     ]
+
+
+def test_the_log_tells_what_was_approved_by_what_an_activation_passed_and_who_scheduled_it(
+    place: Place, cli: Callable[..., Ran]
+) -> None:
+    rule = '[[rule]]\nid = "eyes"\nenforcement = "mandatory"\nactions = ["activate"]\napprovals = { required = 1 }\n'
+    more = '[[rule]]\nid = "told"\nenforcement = "overridable"\nactions = ["activate"]\ncheck = { field = "description", required = true }\n'
+    (place.root / "policies/default.toml").write_text(f'schema = 1\nname = "p"\n{rule}{more}')
+    place.register("m@1.0.0")
+    said = place.registry.approvals
+    said.approve("m@1.0.0", actor=BOB)
+    said.reject("m@1.0.0", "canary", actor=BOB)
+    said.reject("m@1.0.0", actor=EVE)
+    given, early, veto = (one.statement.id for one in said.of("m@1.0.0").rulings)
+    said.withdraw("m@1.0.0", veto, actor=EVE)
+    why = "the outage of monday needs it"
+    at = place.clock.now + timedelta(days=1)
+    planned = place.registry.schedule.add("m@1.0.0", at, overrides=("told",), reason=why).scheduled
+    place.clock.now = at
+    assert place.registry.sweep(actor=Actor("cron", "ci", "test")).allowed
+    (used,) = said.overrides().waiting
+    said.review(used.entry, actor=BOB)
+    text = cli("audit", "log").out
+    for line in (
+        f"    for: activate\n    id: {given}\n",
+        f"    for: canary\n    id: {early}\n",
+        f"    for: every action\n    id: {veto}\n",
+        f"    takes back: {veto}\n",
+        f"    to override: told\n    schedule: {planned.id}\n",
+        f"    schedule: {planned.id}\n    scheduled by: alice@example.com\n    overridden: told\n    approved by: {given}\n",
+        f"    of override: {used.entry}\n",
+    ):
+        assert line in text

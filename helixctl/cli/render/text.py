@@ -154,7 +154,20 @@ def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
     return "".join(_entry(entry, verbose, screen) for entry in payload["entries"])
 
 
-_TOLD = ("at", "not_after", "scheduled_by", "why", "entry", "withdraws", "expires")
+_TOLD = {
+    "for": "for",
+    "statement": "id",
+    "withdraws": "takes back",
+    "entry": "of override",
+    "at": "at",
+    "not_after": "not after",
+    "asked": "to override",
+    "schedule": "schedule",
+    "scheduled_by": "scheduled by",
+    "why": "why",
+    "overrides": "overridden",
+    "approvals": "approved by",
+}
 """What an entry's data says to a reader of the log."""
 _RULES = ("policies/", "trust/", "helix.toml")
 
@@ -177,16 +190,14 @@ def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
             )
     if entry["reason"]:
         lines.append(f"    reason: {safe(entry['reason'])}\n")
-    lines += [
-        f"    {name.replace('_', ' ')}: {safe(cell(entry['data'][name]))}\n" for name in _TOLD if name in entry["data"]
-    ]
+    decision = entry["data"].get("decision") or {}
+    about = {"for": "every action"} if entry["action"] == "approval.rejected" else {}
+    about |= {**(decision if outcome != "denied" else {}), **entry["data"]}
+    lines += [f"    {word}: {safe(_listed(about[name]))}\n" for name, word in _TOLD.items() if about.get(name)]
     for row in entry["changes"]:
         if row["path"].startswith(_RULES):
             before, after = ((row[side] or "none")[:12] for side in ("before", "after"))
             lines.append(f"    {safe(row['path'])}: {before} -> {after}\n")
-    decision = entry["data"].get("decision")
-    if decision and decision.get("overrides"):
-        lines.append(f"    overridden: {safe(', '.join(decision['overrides']))}\n")
     if decision and outcome == "denied":
         from textwrap import indent
 
@@ -195,6 +206,10 @@ def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
         blocking = findings([one for one in decision["findings"] if blocks(one)], screen.on)
         lines.append(indent("".join(blocking), "  "))
     return "\n".join((head, *(["".join(lines)] if lines else []))) + "\n"
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else cell(value)
 
 
 def _count(number: int, one: str, many: str) -> str:
