@@ -82,9 +82,10 @@ def _paths(text: str) -> tuple[tuple[str, str], ...]:
     """Return each field that an expression names: the variable, and the field's dotted name."""
     found = []
     for variable, path, call in _PATH.findall(_bare(text)):
-        parts = re.findall(r"\w+", path)[: -1 if call else None]
-        if parts:
-            found.append((variable, ".".join(parts)))
+        name = "".join(path.split())[1:]
+        name = name.rpartition(".")[0] if call else name
+        if name:
+            found.append((variable, name))
     return tuple(found)
 
 
@@ -190,8 +191,11 @@ def _given(value: Any) -> Any:
 
 
 def _weight(value: Any) -> int:
+    """Return how much of what `_given` gives there is."""
     match value:
-        case Mapping():
+        case float():
+            return 0
+        case dict():
             return sum(VALUE_WEIGHT + len(key) + _weight(one) for key, one in value.items())
         case list():
             return sum(VALUE_WEIGHT + _weight(one) for one in value)

@@ -15,6 +15,8 @@ from helixctl.core.record import FILE, SPECIFICATION, Record
 from helixctl.errors import Invalid
 
 MAX_PATTERN, MAX_SHOWN = 200, 100
+_PLAIN, _ORDERED, _TABLES, _ARRAYS = (str, int, Decimal), (int, Decimal, date), (dict, Mapping), (tuple, list)
+"""Kinds of values, as tuples: a union made at each call, and an abstract class, cost more than all else of a check."""
 
 
 def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
@@ -65,14 +67,14 @@ def _dated(value: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, tuple | list) and not value:
+    if isinstance(value, _ARRAYS) and not value:
         return "an empty array"
     kinds = {bool: "true or false", str: "a text", tuple: "an array", dict: "a table"}
     return kinds.get(type(value), "a date" if isinstance(value, date) else "a number")
 
 
 def _ordered(value: Any) -> Any:
-    if isinstance(value, bool | str | tuple | list | Mapping):
+    if isinstance(value, bool) or not isinstance(value, _ORDERED):
         raise TypeError("has no order with a number")
     return value
 
@@ -85,15 +87,15 @@ def _each(value: Any) -> tuple[Any, ...]:
     """Return the elements of an array, or the one value; an empty array states nothing that could hold."""
     if isinstance(value, Mapping):
         raise TypeError("is a table")
-    if isinstance(value, tuple | list) and not value:
+    if isinstance(value, _ARRAYS) and not value:
         raise TypeError("is empty")
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
+    return tuple(value) if isinstance(value, _ARRAYS) else (value,)
 
 
 def _contains(value: Any, wanted: tuple[str, ...]) -> bool:
     if isinstance(value, Mapping):
         return all(value.get(name) is True for name in wanted)
-    if not isinstance(value, tuple | list):
+    if not isinstance(value, _ARRAYS):
         raise TypeError("no array")
     return set(wanted) <= set(value)
 
@@ -119,7 +121,7 @@ def field(record: Record, name: str) -> Any:
     """Return the value of a dotted field of a version file, or None; what follows a free table is one key of it."""
     found: Any = tables(record)
     for part in name.split(".", 2):
-        found = found.get(part) if isinstance(found, Mapping) else None
+        found = found.get(part) if isinstance(found, _TABLES) else None
     return found
 
 
@@ -170,9 +172,11 @@ def said(name: str, value: Any) -> str:
     """Return a value as a message shows it; never one of `[configuration]`, which may be anything."""
     if name.partition(".")[0] == "configuration":
         return "as stated"
-    if isinstance(value, Mapping):
-        value = [key for key, one in value.items() if one is not False]
-    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, _PLAIN):  # mostly, and told faster than that it is no Mapping
+        text = str(value)
+    else:
+        value = [key for key, one in value.items() if one is not False] if isinstance(value, Mapping) else value
+        text = ", ".join(map(str, value)) if isinstance(value, _ARRAYS) else str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 

@@ -47,7 +47,14 @@ class Match(NamedTuple):
 
 
 def _fits(patterns: tuple[str, ...] | None, found: tuple[Any, ...]) -> bool:
-    return patterns is None or any(fnmatchcase(one, pattern) for one in found for pattern in patterns)
+    return patterns is None or any(_fits_one(pattern, one) for one in found for pattern in patterns)
+
+
+def _fits_one(pattern: str, found: Any) -> bool:
+    """Tell whether a text fits a pattern; most are plain words or `*`, which need no regular expression."""
+    if pattern in ("*", found):
+        return True
+    return any(sign in pattern for sign in "*?[") and fnmatchcase(found, pattern)
 
 
 class Rule(NamedTuple):
@@ -177,7 +184,8 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "R
     """
     ref = case.subject.ref
     case = asked(action, case, request)
-    matching = [(policy, rule) for policy in everything(policies) for rule in policy.rules if rule.match.fits(case)]
+    policies = everything(policies)
+    matching = [(policy, rule) for policy in policies for rule in policy.rules if rule.match.fits(case)]
     if request is not None and request.overrides:
         from helixctl.core.overrides import refuse
 
@@ -189,7 +197,7 @@ def decide(action: Action, case: Case, policies: tuple[Policy, ...], request: "R
     ):
         fix = f"write a policy that matches {action} and {ref.model}"
         findings.append(Finding("policy", "mandatory", "fail", f"no policy matches {action} of {ref.model}", fix))
-    return Decision(action, ref, everything(policies), tuple(findings))
+    return Decision(action, ref, policies, tuple(findings))
 
 
 def finding(policy: Policy, rule: Rule, case: Case, *, overridden: bool = False) -> Finding:
