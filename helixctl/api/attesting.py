@@ -6,16 +6,17 @@ import hashlib
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from helixctl.core import audit, notes, times
 from helixctl.core import request as ask
-from helixctl.core.facts import Fact, facts, is_telling
+from helixctl.core.facts import Fact
 from helixctl.core.integrity import CODES
 from helixctl.core.notes import Latest, Note, Sealed
 from helixctl.errors import BrokenLog, Damaged, NotFound, StorageRefused, Usage
 from helixctl.storage import anchor, disk, lock, tree
 from helixctl.storage.examination import Examined, examine
+from helixctl.storage.ledger import Ledger
 from helixctl.storage.log import segment_lines
 from helixctl.storage.registry import Store
 
@@ -137,16 +138,11 @@ def archive(store: Store, due: Due) -> ask.Attest:
 
 def _added_up(store: Store, paths: tuple[str, ...]) -> tuple[dict[str, Latest], frozenset[Fact]]:
     """Return the last change of each path, and the facts, among the entries of some segments."""
-    found: dict[str, Latest] = {}
-    told: set[Fact] = set()
+    book = Ledger(store.root)
     for path in paths:
-        for _, _, raw in segment_lines(store.root, path):
-            entry: dict[str, Any] = audit.parse(raw) if is_telling(raw) else {"changes": ()}
-            told.update(facts(entry))
-            for row in entry["changes"]:
-                one = Latest(entry["seq"], entry["hash"], row["after"], row["state"])
-                found[row["path"]] = max(found.get(row["path"], one), one, key=lambda each: each[:2])
-    return found, frozenset(told)
+        for _, number, raw in segment_lines(store.root, path):
+            book.add(path, number, raw)
+    return {path: Latest(*row) for path, row in book.fresh.items()}, frozenset(book.facts)
 
 
 def _with_signatures(store: Store, paths: tuple[str, ...]) -> list[str]:

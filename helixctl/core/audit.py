@@ -364,11 +364,6 @@ class Filter(NamedTuple):
             return low, stamp(self.at).encode() + b"\0"
         return low, stamp(self.until).encode() if self.until else b"~"
 
-    def wants_time(self, at: bytes) -> bool:
-        """Tell whether the entry's time, as in its raw line, is at or after `since` and before `until`."""
-        low, high = self.bounds
-        return low <= at < high
-
     def wants(self, entry: Mapping[str, Any], effects: Iterable[Mapping[str, Any]] | None = None) -> bool:
         """Tell whether the entry matches; model, version, action and region match any one of its effects, or of those given."""
         if self.severity and SEVERITIES.index(entry["severity"]) < SEVERITIES.index(self.severity):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -30,22 +30,31 @@ def refuse(request: Request, matching: Iterable[Rule]) -> None:
     for rule in matching:
         rules.setdefault(rule.id, []).append(rule)
     for name in request.overrides:
-        if name not in rules:
-            near = did_you_mean(name, rules)
-            hint = f"rules that apply here: {', '.join(rules) or 'none'}"
-            raise Usage(f"override names no rule that applies: {name!a}{near}", hint=hint)
-        levels = {rule.enforcement for rule in rules[name]}
-        if "mandatory" in levels and "overridable" not in levels:
-            fact = f"rule {name!a} is mandatory: it cannot be overridden"
-            raise Usage(fact, hint="meet the rule, or change the policy")
+        _refuse_name(name, rules)
     reason = (request.reason or "").strip()
     if request.overrides and len(reason) < MIN_REASON:
         raise Usage(f"an override needs a reason of at least {MIN_REASON} characters", hint="add --reason '...'")
     for name in request.overrides:
-        for ticket in {rule.override["ticket"] for rule in rules[name] if "ticket" in rule.override}:
-            if not any(fnmatchcase(word.strip(".,;:()[]"), ticket) for word in reason.split()):
-                hint = f"name a ticket such as {ticket} in --reason"
-                raise Usage(f"the reason for overriding {name!a} names no ticket", hint=hint)
+        _refuse_reason(reason, name, rules[name])
+
+
+def _refuse_name(name: str, rules: Mapping[str, list[Rule]]) -> None:
+    if name not in rules:
+        near = did_you_mean(name, rules)
+        hint = f"rules that apply here: {', '.join(rules) or 'none'}"
+        raise Usage(f"override names no rule that applies: {name!a}{near}", hint=hint)
+    levels = {rule.enforcement for rule in rules[name]}
+    if "mandatory" in levels and "overridable" not in levels:
+        hint = "meet the rule, or change the policy"
+        raise Usage(f"rule {name!a} is mandatory: it cannot be overridden", hint=hint)
+
+
+def _refuse_reason(reason: str, name: str, rules: list[Rule]) -> None:
+    words = [word.strip(".,;:()[]") for word in reason.split()]
+    for ticket in {rule.override["ticket"] for rule in rules if "ticket" in rule.override}:
+        if not any(fnmatchcase(word, ticket) for word in words):
+            hint = f"name a ticket such as {ticket} in --reason"
+            raise Usage(f"the reason for overriding {name!a} names no ticket", hint=hint)
 
 
 def barred(rule: Rule, case: Case) -> str | None:
