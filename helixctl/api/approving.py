@@ -186,7 +186,8 @@ class Approvals(NamedTuple):
         for place, (one, person, why) in enumerate(approvals.rulings({}, case)):
             whys = {name: row[place].why for name, row in judged.items()}
             counts_for = tuple(name for name, each in whys.items() if each is None and one.kind == "approval")
-            weighed.append(Weighed(one, person, counts_for, next(filter(None, whys.values()), why)))
+            told = next(filter(None, whys.values()), why) or (known.lost and "cannot be told: a file was changed")
+            weighed.append(Weighed(one, person, () if known.lost else counts_for, told))
         broken = tuple(one for one in known.found if one.statement is None)
         return Statements(record.ref, word, tuple(weighed), tuple(asked), broken, known.lost)
 

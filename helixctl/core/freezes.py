@@ -99,7 +99,7 @@ def _zone(value: Any) -> ZoneInfo:
         pass
     from zoneinfo import available_timezones
 
-    known = sorted(available_timezones())
+    known = sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC")
     raise ValueError(f"{value!a} is no time zone{s.did_you_mean(str(value), known)}; write one such as Europe/Zurich")
 
 

@@ -81,9 +81,9 @@ def vouch(data: bytes, signature: bytes, trust: Trust, at: datetime) -> str:
     """
     _refuse_unread(trust.revoked or b"")
     files = {"signature": signature, "allowed": trust.allowed_signers, "revoked": trust.revoked or b""}
-    files |= {
-        f"without{number}": re.sub(pattern, b"", trust.allowed_signers) for number, (pattern, _) in enumerate(_LIMITS)
-    }
+    for number, (pattern, _) in enumerate(_LIMITS):
+        freed = re.sub(pattern, b"", trust.allowed_signers)
+        files[f"without{number}"] = re.sub(rb"(?<=[ \t]),|,(?=[ \t])", b"", freed)  # of the options before or behind
     try:
         with disk.private_files(files) as folder:
             return _vouched(data, folder, at, trust)

@@ -119,8 +119,8 @@ ZONE = 'timezone = "Europe/Zurich"\n'
 BAD: list[tuple[str, str, int]] = [
     ("from = 2026-12-19\nuntil = 2026-12-20\n", "key 'timezone' is missing", 3),
     ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = 'Europe/Zuerich'\n", "did you mean 'Europe/Zurich'?", 8),
-    ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = 'CET'\n", "is no time zone", 8),
-    ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = '../../etc/passwd'\n", "is no time zone", 8),
+    ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = 'CET'\n", "is no time zone; write", 8),
+    ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = '../../etc/passwd'\n", "is no time zone; write", 8),
     ("from = 2026-12-19\nuntil = 2026-12-20\ntimezone = 'Europe/'\n", "is no time zone", 8),
     (
         f"from = 2026-03-29T02:30:00\nuntil = 2026-04-01\n{ZONE}",

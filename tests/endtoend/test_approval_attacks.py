@@ -196,9 +196,17 @@ def test_a_revoked_key_is_refused_and_does_not_count(town: Town) -> None:
     assert unwritten()
 
 
-def test_a_lapsed_key_is_refused_and_does_not_count(town: Town) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        'valid-before="20260101"',
+        'namespaces="helixctl-approval@v1",valid-before="20260101"',
+        'valid-before="20260101",namespaces="helixctl-approval@v1"',
+    ],
+)
+def test_a_lapsed_key_is_refused_and_does_not_count(town: Town, options: str) -> None:
     town.approve("ada", "--sign")
-    town.signers({"ada": "ada@example.com"}, 'valid-before="20260101"')
+    town.signers({"ada": "ada@example.com"}, options)
     town.denied("was not valid at 2026-03-01")
     unwritten = town.unwritten()
     town.refused(town.by("ada", "approve", REF, "--sign"), "was not valid at 2026-03-01")
@@ -397,6 +405,9 @@ def test_a_rejection_that_was_deleted_denies(town: Town) -> None:
         if "rejection" in path.read_text():
             path.unlink()
     town.denied("was deleted outside helixctl")
+    ran = town.cli("approvals", REF)
+    assert ran.code == 6
+    assert "  cannot be told: a file was changed" in ran.out
 
 
 def test_a_file_without_an_entry_does_not_count(town: Town) -> None:
