@@ -20,7 +20,7 @@ def foreseen(store: Store, ref: str, action: str, region: str | None) -> gate.Fo
     word = Action(one_of("action", action, Action))
     wanted = bare(ref) if word is Action.ROLLBACK else versioned(ref)
     act = _settling(store, wanted) if word is Action.RECONCILE else act_of(word, wanted)
-    request = Request(act, Actor("check", "api", "check"))
+    request = Request(act, Actor("", "api", "check"))
     if word is Action.ROLLBACK:
         wanted = Ref(wanted.model, "previous")
     found = gate.foresee(store, word, request, wanted)

@@ -147,6 +147,14 @@ def test_check_asks_the_rules_about_an_update_whose_values_nobody_knows(place: P
     assert not place.registry.update("m@1.0.0", {"description": "x"}).allowed
 
 
+def test_check_asks_as_nobody_also_in_an_expression(place: Place) -> None:
+    place.register("m@1.0.0")
+    rule = '[[rule]]\nid = "who"\nenforcement = "mandatory"\nexpr = "actor == \'\'"\n'
+    (place.root / "policies/default.toml").write_text(f'schema = 1\nname = "p"\n{rule}')
+    assert place.registry.check("m@1.0.0", "block").allowed
+    assert not place.registry.block("m@1.0.0").allowed
+
+
 def test_check_says_where_there_is_nothing_to_change_that_no_rule_was_asked(place: Place) -> None:
     place.register("m@1.0.0")
     (place.root / "policies/default.toml").write_text(NEVER)
