@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -58,6 +59,8 @@ def test_json_holds_what_the_text_says(place: Place, cli: Cli) -> None:
     assert (len(m["overrides"]), told["unrecorded"]) == (1, ["policies/default.toml"])
     assert told["integrity"] == {"outcome": "drift", "log": None}
     assert json.loads(cli("show", "m@2.0.0", "-o", "json").out)["scheduled"] == m["scheduled"]
+    (waits,) = m["scheduled"]
+    assert re.search(rf"  scheduled +{waits['at']} by alice@example\.com, {waits['id']}\n", cli("show", "m@2.0.0").out)
     assert "scheduled" not in json.loads(cli("show", "m@1.0.0", "-o", "json").out)
 
 

@@ -84,6 +84,8 @@ def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     skip = ("schema_version", "kind", "model", "version", "status")
     lines = [f"{safe(payload['model'])}@{safe(payload['version'])}  {_status(payload['status'], screen.on)}\n"]
     flat = {name: value for name, value in flattened(payload).items() if name not in skip and value is not None}
+    if "scheduled" in flat:
+        flat["scheduled"] = "; ".join(f"{one['at']} by {one['actor']}, {one['id']}" for one in flat["scheduled"])
     widest = max(map(len, flat), default=0)
     for name, value in flat.items():
         since = screen.since(value) if name.endswith(_TIMES) and isinstance(value, str) else ""
