@@ -14,6 +14,7 @@ from helixctl.errors import HelixError, Invalid
 Kind = Callable[[Any], Any]
 Schema = Mapping[str, "Kind | Schema"]
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_WORD = r"[\w.-]{1,6}|[A-Za-z_-]{1,24}|\d{1,6} ?(?:sec|min|hour|day|week|month|year)[a-z]{0,4}"
 MAX_TEXT = 16_384
 
 
@@ -349,9 +350,7 @@ def _by(parse: Callable[[str], Any], value: Any) -> str:
 
 def _quoted(value: Any) -> str:
     """Return a value as an error names it: a plain word or a number; anything else may be a secret in the wrong place."""
-    is_word = isinstance(value, str) and re.fullmatch(
-        r"[\w.-]{1,6}|[A-Za-z_-]{1,24}|\d{1,6} ?[a-z]{1,9}", value, re.ASCII
-    )
+    is_word = isinstance(value, str) and re.fullmatch(_WORD, value, re.ASCII)
     return ascii(value) if is_word or isinstance(value, int | Decimal) else _kind_of(value)
 
 
