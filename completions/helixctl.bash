@@ -179,8 +179,8 @@ _helixctl() {
     "show -o") words="text json" ;;
     "show --output") words="text json" ;;
     "show --color") words="auto always never" ;;
-    "status -o") words="text json" ;;
-    "status --output") words="text json" ;;
+    "status -o") words="text json ndjson csv plain" ;;
+    "status --output") words="text json ndjson csv plain" ;;
     "status --color") words="auto always never" ;;
     "diff -o") words="text json ndjson csv plain" ;;
     "diff --output") words="text json ndjson csv plain" ;;
@@ -339,8 +339,8 @@ _helixctl() {
     "show -o") words="text json" ;;
     "show --output") words="text json" ;;
     "show --color") words="auto always never" ;;
-    "status -o") words="text json" ;;
-    "status --output") words="text json" ;;
+    "status -o") words="text json ndjson csv plain" ;;
+    "status --output") words="text json ndjson csv plain" ;;
     "status --color") words="auto always never" ;;
     "diff -o") words="text json ndjson csv plain" ;;
     "diff --output") words="text json ndjson csv plain" ;;

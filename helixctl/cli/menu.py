@@ -73,7 +73,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "list": Entry("list", "inspect", "List versions.", formats=LISTS),
     "show": Entry("show", "inspect", "Show one version."),
-    "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model."),
+    "status": Entry("status", "inspect", "Tell what serves, what comes and what ends, by model.", formats=LISTS),
     "diff": Entry("diff", "inspect", "Show how one version differs from another.", formats=LISTS),
     "history": Entry("history", "inspect", "Tell what happened to a model or a version.", formats=LISTS),
     "audit": Entry("audit", "audit", "Read, export and verify the audit log."),

@@ -79,8 +79,9 @@ def parse_version(text: str) -> str:
     try:
         ordered(text)
     except ValueError:
+        problem = f"longer than {MAX_LENGTH} characters" if len(text) > MAX_LENGTH else "not SemVer 2.0.0"
         raise Usage(
-            f"invalid version {text!a}: not SemVer 2.0.0", hint="write MAJOR.MINOR.PATCH, such as 1.2.0 or 2024.4.9"
+            f"invalid version {text!a}: {problem}", hint="write MAJOR.MINOR.PATCH, such as 1.2.0 or 2024.4.9"
         ) from None
     return text
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from helixctl.cli.render import formats, text
 from helixctl.cli.render.cells import csv_line, csv_text, flattened
 from helixctl.cli.render.paint import NARROW, Screen, columns, paint, safe, width, wrapped
-from tests.conftest import Place, Ran
+from tests.conftest import START, Place, Ran
 
 Cli = Callable[..., Ran]
 
@@ -49,7 +50,7 @@ CELLS = st.text(max_size=30)
 
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
 def test_a_table_holds_every_value_whole(rows: list[tuple[str, str]]) -> None:
-    table = columns(["ONE", "TWO"], [[(one, None), (two, "red")] for one, two in rows], on=False)
+    table = columns(["ONE", "TWO"], [[(one, None), (two, "red")] for one, two in rows])
     lines = table.split("\n")
     assert len(lines) == len(rows) + 2
     start = max([3, *(width(safe(one)) for one, _ in rows)]) + 2
@@ -59,18 +60,18 @@ def test_a_table_holds_every_value_whole(rows: list[tuple[str, str]]) -> None:
 
 def test_a_column_is_as_wide_as_its_widest_value_in_cells_of_the_terminal() -> None:
     rows: list[list[tuple[str, str | None]]] = [[("日本", None), ("x", None)], [("abcdefgh", None), ("y", None)]]
-    assert columns(["A", "B"], rows, on=False) == "A         B\n日本      x\nabcdefgh  y\n"
+    assert columns(["A", "B"], rows) == "A         B\n日本      x\nabcdefgh  y\n"
 
 
 def test_a_header_is_made_safe_as_the_cells_are() -> None:
-    assert columns(["\x1b[31m"], [], on=False) == "\\x1b[31m\n"
+    assert columns(["\x1b[31m"], []) == "\\x1b[31m\n"
 
 
 def test_colour_surrounds_a_cell_and_never_its_padding() -> None:
     rows: list[list[tuple[str, str | None]]] = [[("ok", "green"), ("x", None)]]
-    table = columns(["STATUS", "B"], rows, on=True)
+    table = columns(["STATUS", "B"], rows, Screen(True))
     assert table.splitlines()[1] == "\x1b[32mok\x1b[0m      x"
-    assert re.sub(r"\x1b\[\d+m", "", table) == columns(["STATUS", "B"], rows, on=False)
+    assert re.sub(r"\x1b\[\d+m", "", table) == columns(["STATUS", "B"], rows)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
 
 
 def test_a_table_wider_than_the_screen_is_told_row_by_row_and_no_value_is_cut() -> None:
-    table = columns(["NAME", "KIND", ""], [[("a" * 30, None), ("b" * 40, "red"), ("", None)]], on=False, width_limit=40)
+    table = columns(["NAME", "KIND", ""], [[("a" * 30, None), ("b" * 40, "red"), ("", None)]], Screen(width=40))
     assert table == f"{'a' * 30}\n  KIND  {'b' * 40}\n"
 
 
@@ -226,7 +227,7 @@ def test_a_long_line_goes_on_below_its_message_and_what_is_to_be_typed_stays_who
         "  ok a, b, c\n"
     )
     assert wrapped(text, 40) == (
-        "DENIED  activate m@1.0.0  (1 of 2 rules\nblock it)\n"
+        "DENIED  activate m@1.0.0  (1 of 2 rules\n        block it)\n"
         "  \x1b[31mx\x1b[0m cost-cap  a request costs too much,\n"
         "              and this is why\n"
         "              fix: helixctl update m@1.0.0 --set cost.tier=economy\n"
@@ -251,3 +252,27 @@ def test_the_signs_of_pictures_are_measured_without_a_library_and_as_one_measure
     assert [sign for sign in signs if not NARROW.fullmatch(sign) or cell_len(sign) != 1] == []
     assert NARROW.fullmatch("漢") is None
     assert width("漢") == 2
+
+
+def test_a_version_is_shown_as_people_read_it_and_long_text_folds_on_a_terminal(place: Place, cli: Cli) -> None:
+    tags = ", ".join(f'"tag-{number}"' for number in range(1000))
+    place.register("m@1.0.0")
+    spec = f'schema = 1\nmodel = "n"\nversion = "1.0.0"\nprovider = "x"\ntags = [{tags}, "\U0001f525"]\n'
+    place.registry.register(spec.encode())
+    place.registry.schedule.add("m@1.0.0", START + timedelta(days=1))
+    shown = cli("show", "m@1.0.0").out.splitlines()[-1]
+    assert re.fullmatch(r"  scheduled  .*at 2026-03-02T12:00:00Z, not_after \S+, actor alice@example.com", shown)
+    line = next(line for line in cli("show", "n@1.0.0").out.splitlines() if line.startswith("  tags"))
+    assert line.endswith("tag-0, tag-1, " + line.partition("tag-1, ")[2])
+    assert line.endswith("tag-999, \U0001f525")
+    folded = wrapped(line + "\n", 60).splitlines()
+    assert max(map(len, folded)) <= 60
+    assert {len(one) - len(one.lstrip()) for one in folded[1:]} == {line.index("tag-0")}
+    assert " ".join(one.strip() for one in folded).split() == line.split()
+
+
+@pytest.mark.parametrize("words", ["list", "show m@1.0.0", "audit log --model m"])
+def test_a_reference_is_a_field_too(place: Place, cli: Cli, words: str) -> None:
+    place.register("m@1.0.0")
+    assert cli(*words.split(), "--fields", "ref").out == "REF\nm@1.0.0\n"
+    assert "ref" not in cli(*words.split(), "-o", "json").out

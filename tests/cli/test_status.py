@@ -93,3 +93,21 @@ def test_a_version_on_its_way_that_lacks_approvals_is_named_until_it_has_them(pl
         (m,) = json.loads(cli("status", "-o", "json").out)["models"]
         told = [one["message"] for one in m["awaited"]]
         assert told == (["1 of 2 approvals (bo)"] if name == "bo" else [])
+
+
+def test_what_serves_is_a_line_a_model_for_scripts(place: Place, cli: Cli) -> None:
+    place.serve("m@1.0.0", "m@2.0.0")
+    place.register("n@1.0.0")
+    assert cli("status", "-o", "plain").out == "m\t2.0.0\t\t1.0.0\nn\t\t\t\n"
+    assert cli("status", "-o", "csv", "--fields", "model,active").out == "model,active\r\nm,2.0.0\r\nn,\r\n"
+    header, *rows = cli("status", "-o", "csv").out.splitlines()
+    assert (header.startswith("model,active,canary,previous,counts."), len(rows)) == (True, 2)
+
+
+def test_a_model_stands_as_a_block_where_its_line_does_not_fit(place: Place, cli: Cli) -> None:
+    version = "1.0.0-" + "x" * 60
+    place.serve(f"{LONG}@{version}")
+    told = cli("status", COLUMNS="60").out
+    assert told == (
+        f"{LONG}\n  ACTIVE    {version}\n  CANARY    -\n  PREVIOUS  -\n  ROLLING   -\n  overrides to review: 1\n"
+    )

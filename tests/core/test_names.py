@@ -169,6 +169,7 @@ def test_any_other_version_is_refused_on_one_printable_line_with_a_hint(text: st
     assert str(refused.value).isascii()
     assert str(refused.value).isprintable()
     assert "MAJOR.MINOR.PATCH" in (refused.value.hint or "")
+    assert ("longer than 200 characters" in str(refused.value)) is (len(text) > 200)
 
 
 def test_versions_order_as_the_example_of_the_specification_does() -> None:

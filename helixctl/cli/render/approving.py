@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from helixctl.cli.render.decision import MARKS
-from helixctl.cli.render.paint import OUTCOME, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe
 
 Payload = Mapping[str, Any]
 
@@ -52,12 +52,13 @@ def overrides(value: Any) -> dict[str, Any]:
     return {"kind": "overrides", "overrides": [one._asdict() for one in value.waiting]}
 
 
-def rendered(payload: Payload, *, on: bool) -> str:
+def rendered(payload: Payload, screen: Screen) -> str:
     """Return the text of either."""
-    return _statements(payload, on) if payload["kind"] == "approvals" else _overrides(payload, on)
+    return _statements(payload, screen) if payload["kind"] == "approvals" else _overrides(payload, screen.on)
 
 
-def _statements(payload: Payload, on: bool) -> str:
+def _statements(payload: Payload, screen: Screen) -> str:
+    on = screen.on
     head = [f"{safe(payload['ref'])}  for {payload['action']}\n"]
     for one in payload["rules"]:
         mark = paint(MARKS[one["outcome"]], OUTCOME.get(one["outcome"]), on=on)
@@ -79,7 +80,7 @@ def _statements(payload: Payload, on: bool) -> str:
         ]
         for one in payload["approvals"]
     ]
-    return "".join(head) + columns(["ID", "KIND", "BY", "FOR", "COUNTS", "REASON"], rows, on=on)
+    return "".join(head) + columns(["ID", "KIND", "BY", "FOR", "COUNTS", "REASON"], rows, screen)
 
 
 def _worth(one: Payload) -> str:

@@ -25,7 +25,7 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f")
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def flattened(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -258,7 +258,7 @@ def _table(parts: Sequence[Column | Picture], screen: Screen, most: int = MOST_P
             wide = min(room, most)
             shown.append(Column(one.head, one.draw(wide - (wide + 1) % 2)))
     rows = [list(row) for row in zip(*(one.cells for one in shown), strict=True)]
-    yield from (f"  {line}" for line in columns([one.head for one in shown], rows, on=screen.on).splitlines())
+    yield from columns([one.head for one in shown], rows, screen._replace(width=None), indent="  ").splitlines()
 
 
 def _wide(table: Sequence[Column]) -> int:

@@ -34,8 +34,8 @@ PLAIN_FIELDS = {
     "overrides": ["entry", "ref", "by", "at", "rules"],
 }
 """What plain output has of a row where `--fields` does not say; and the header of csv where there is no row."""
-_PROSE = ("result", "check", "explanation", "lint", "policy-tests")
-"""Kinds whose text is wrapped on a terminal; tables are not."""
+_DRAWN = ("diff", "entries", "evaluation", "comparison", "recheck", "report")
+"""Kinds whose lines a terminal is not to wrap between words: they are drawn to fit, or read as git's do."""
 _CI = ("verification", "check", "evaluation", "comparison", "recheck", "lint", "policy-tests")
 PAGES = {**dict.fromkeys(_CI, "ci"), "report": "report_pages"}
 """The module of this folder that has the formats of a kind besides text, json, ndjson and csv."""
@@ -85,9 +85,13 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
             names = wanted or PLAIN_FIELDS[payload["kind"]]
             return "".join("\t".join(safe(cell(row.get(name, at(row, name)))) for name in names) + "\n" for row in rows)
     if wanted is not None:
-        return fields_text(rows, wanted, look.screen)
+        return _fitted(fields_text(rows, wanted, look.screen), look)
     told = text.rendered(payload, verbose=look.verbose, screen=look.screen)
-    return wrapped(told, look.screen.width) if look.wraps and look.screen.width and payload["kind"] in _PROSE else told
+    return told if payload["kind"] in _DRAWN else _fitted(told, look)
+
+
+def _fitted(told: str, look: Look) -> str:
+    return wrapped(told, look.screen.width) if look.wraps and look.screen.width else told
 
 
 def _metrics(payload: dict[str, Any], wanted: list[str] | None) -> str:
@@ -107,15 +111,22 @@ def _page(payload: dict[str, Any], output: str, fields: str | None, look: Look) 
 def _only(payload: dict[str, Any], key: str | None, wanted: list[str]) -> dict[str, Any]:
     stated = dict.fromkeys(record.FILE) if payload["kind"] in _SPARSE else {}
     if key is None:
+        payload = _with_ref(payload)
         known = {**payload, **stated}
         return {
             "schema_version": payload["schema_version"],
             "kind": payload["kind"],
             **_picked(payload, wanted, known),
         }
-    rows = payload[key]
+    rows = [_with_ref(row) for row in payload[key]]
     known = {**{name: value for row in reversed(rows) for name, value in row.items()}, **stated}
     return {**payload, key: [_picked(row, wanted, known) for row in rows]}
+
+
+def _with_ref(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with `ref`, which is its model and version as they are typed."""
+    model, version = row.get("model"), row.get("version")
+    return {"ref": f"{model}@{version}", **row} if model and version else dict(row)
 
 
 def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,4 +142,4 @@ def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any])
 def fields_text(rows: Iterable[Mapping[str, Any]], wanted: list[str], screen: Screen) -> str:
     """Return a table of chosen fields."""
     table: list[list[tuple[str, str | None]]] = [[(cell(row.get(name)), None) for name in wanted] for row in rows]
-    return columns([name.upper() for name in wanted], table, on=screen.on, width_limit=screen.width)
+    return columns([name.upper() for name in wanted], table, screen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ _UNSAFE = re.compile(
 )
 _ESCAPE = re.compile("\x1b\\[\\d+m")
 NARROW = re.compile("[ -~‹›─-●]*")  # of one cell each: what pictures are drawn with costs no import
-_MESSAGE = re.compile(r" *\S+ \S+ {2,}| *")
+_MESSAGE = re.compile(r" *(?:\S+ )?\S+ {2,}")
+"""What stands before a message: a name, or a mark and a name, and the gap of a column."""
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "grey": 90, "bold": 1}
 STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": "yellow", "retired": "grey"}
 OUTCOME = {
@@ -79,6 +81,11 @@ def paint(text: str, colour: str | None, *, on: bool) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if on and colour and text else text
 
 
+def unpainted(text: str) -> str:
+    """Return text without its colours."""
+    return _ESCAPE.sub("", text)
+
+
 def width(text: str) -> int:
     """Return how many cells of a terminal the text takes."""
     if NARROW.fullmatch(text):
@@ -94,13 +101,14 @@ def wrapped(text: str, wide: int) -> str:
 
 
 def _wrapped(line: str, wide: int) -> str:
-    if width(_ESCAPE.sub("", line.rstrip("\n"))) <= wide or line.lstrip().startswith(("fix:", "undo:", "hint:")):
+    plain = unpainted(line)
+    if width(plain.rstrip("\n")) <= wide or plain.lstrip().startswith(("fix:", "undo:", "hint:")):
         return line
-    head = _MESSAGE.match(_ESCAPE.sub("", line))
-    under = " " * (min(len(head[0]), wide // 2) if head else 4)
+    head = _MESSAGE.match(plain)
+    under = " " * min(len(head[0]) if head else len(plain) - len(plain.lstrip()) + 2, wide // 2)
     lines = [""]
     for word in re.findall(r"\s*\S+", line.rstrip("\n")):
-        if lines[-1].strip() and width(_ESCAPE.sub("", lines[-1] + word)) > wide:
+        if lines[-1].strip() and width(unpainted(lines[-1] + word)) > wide:
             lines.append(under + word.lstrip())
         else:
             lines[-1] += word
@@ -108,21 +116,32 @@ def _wrapped(line: str, wide: int) -> str:
 
 
 def columns(
-    header: list[str], rows: list[list[tuple[str, str | None]]], *, on: bool, width_limit: int | None = None
+    header: list[str],
+    rows: list[list[tuple[str, str | None]]],
+    screen: Screen = PLAIN,
+    *,
+    below: Sequence[str] = (),
+    indent: str = "",
 ) -> str:
     """Return a table whose columns are as wide as their widest value; no value is ever cut.
 
+    Where it is wider than the screen, each row stands as a block, a line for each cell that is not empty.
+
     Args:
-        rows: cells, each a text (made safe here) and a colour or None.
-        width_limit: beyond it each row stands as a block, a line for each cell that is not empty.
+        rows: cells, each a text (made safe here) and a colour or None. below: what stands under each row.
     """
+    on = screen.on
     header = [safe(text) for text in header]
     cells = [[(safe(text), colour) for text, colour in row] for row in rows]
     widths = [max(map(width, (head, *(row[at][0] for row in cells)))) for at, head in enumerate(header)]
-    if width_limit and sum(widths) + 2 * len(widths) - 2 > width_limit:
-        return "".join(_block(header, row, on=on) for row in cells)
-    lines = [_line([(head, "bold") for head in header], widths, on=on)]
-    return "".join([*lines, *(_line(row, widths, on=on) for row in cells)])
+    if screen.width and len(indent) + sum(widths) + 2 * len(widths) - 2 > screen.width:
+        lines = [_block(header, row, on=on) for row in cells]
+        head = ""
+    else:
+        lines = [_line(row, widths, on=on) for row in cells]
+        head = _line([(one, "bold") for one in header], widths, on=on)
+    told = head + "".join(map(str.__add__, lines, below) if below else lines)
+    return "".join(f"{indent}{line}" for line in told.splitlines(keepends=True)) if indent else told
 
 
 def _block(header: list[str], row: list[tuple[str, str | None]], *, on: bool) -> str:

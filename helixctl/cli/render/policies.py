@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helixctl.cli.render.decision import MARKS, headline
-from helixctl.cli.render.paint import OUTCOME, columns, counted, paint, safe
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, counted, paint, safe
 
 Payload = Mapping[str, Any]
 
@@ -77,7 +77,8 @@ def place(row: Payload) -> str:
     return f"{row['path']}:{row['line']}" if row["line"] else str(row["path"])
 
 
-def _list_text(payload: Payload, verbose: bool, on: bool) -> str:
+def _list_text(payload: Payload, verbose: bool, screen: Screen) -> str:
+    on = screen.on
     lines = []
     for one in payload["policies"]:
         state = "" if one["recorded"] else f"  {paint('not recorded yet: the next write does it', 'yellow', on=on)}"
@@ -88,8 +89,7 @@ def _list_text(payload: Payload, verbose: bool, on: bool) -> str:
             [(rule["rule"], None), (rule["enforcement"], None), (rule["check"], None), (_match(rule), None)]
             for rule in one["rules"]
         ]
-        table = columns(["RULE", "LEVEL", "CHECK", "MATCHES"], rows, on=on)
-        lines += [f"  {line}\n" for line in table.splitlines()]
+        lines.append(columns(["RULE", "LEVEL", "CHECK", "MATCHES"], rows, screen, indent="  "))
     return "".join(lines) or "no policies: canary and activate are denied; add one in policies/\n"
 
 
@@ -98,7 +98,8 @@ def _match(rule: Payload) -> str:
     return "; ".join([*told, *(["when ..."] if rule["when"] else [])]) or "everything"
 
 
-def _lint_text(payload: Payload, verbose: bool, on: bool) -> str:
+def _lint_text(payload: Payload, verbose: bool, screen: Screen) -> str:
+    on = screen.on
     files, wrong = counted(len(payload["files"]), "file"), counted(len(payload["faults"]), "fault")
     if not payload["faults"]:
         return f"{paint('ok', 'green', on=on)}: {files}\n"
@@ -110,7 +111,8 @@ def _lint_text(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
-def _explain_text(payload: Payload, verbose: bool, on: bool) -> str:
+def _explain_text(payload: Payload, verbose: bool, screen: Screen) -> str:
+    on = screen.on
     lines = [headline(payload["action"], payload["ref"], payload["decision"], on)]
     for one in payload["rules"]:
         mark = paint(MARKS[one["outcome"]], OUTCOME.get(one["outcome"]), on=on) if one["matches"] else "-"
@@ -123,7 +125,8 @@ def _explain_text(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
-def _tests_text(payload: Payload, verbose: bool, on: bool) -> str:
+def _tests_text(payload: Payload, verbose: bool, screen: Screen) -> str:
+    on = screen.on
     cases = payload["cases"]
     wrong = [one for one in cases if one["differences"]]
     said = paint("FAILED", "red", on=on) if wrong else paint("PASSED", "green", on=on)
@@ -135,7 +138,7 @@ def _tests_text(payload: Payload, verbose: bool, on: bool) -> str:
     return "".join(lines)
 
 
-TEXTS: dict[str, Callable[[Payload, bool, bool], str]] = {
+TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
     "policies": _list_text,
     "lint": _lint_text,
     "explanation": _explain_text,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from helixctl.cli.render.cells import cell
-from helixctl.cli.render.paint import OUTCOME, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe
 
 Payload = Mapping[str, Any]
 Column = tuple[str, str | Callable[[Payload], str]]
@@ -212,8 +212,9 @@ _LABELS = {
 }
 
 
-def text(payload: Payload, *, on: bool) -> str:
+def text(payload: Payload, screen: Screen) -> str:
     """Return the report for a terminal."""
+    on = screen.on
     parts = [paint(safe(title(payload)), "bold", on=on) + "\n"]
     for one in sections(payload):
         parts.append(f"\n{paint(safe(one.title), 'bold', on=on)}\n")
@@ -222,6 +223,5 @@ def text(payload: Payload, *, on: bool) -> str:
             parts += [f"  {safe(f'{row[0]}  {row[1]}: {row[2]}')}\n      {safe(row[3])}\n" for row in one.rows]
         elif one.rows:
             rows = [[(value, OUTCOME.get(value)) for value in row] for row in one.rows]
-            table = columns([name.upper() for name in one.header], rows, on=on)
-            parts += [f"  {line}\n" for line in table.splitlines() if line]
+            parts.append(columns([name.upper() for name in one.header], rows, screen, indent="  "))
     return "".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe, width
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe, unpainted, width
 
 if TYPE_CHECKING:
     from helixctl.gate import Result
@@ -119,13 +119,10 @@ def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     notes = [list(_notes(one)) for one in payload["models"]]
     rows = [_row(one) for one in payload["models"]]
     beside = [[*row, ("; ".join(found), "yellow")] for row, found in zip(rows, notes, strict=True)]
-    table = columns([*HEADER, "NOTES"], beside, on=screen.on)
-    if screen.width and any(
-        width(line) > screen.width for line in columns([*HEADER, "NOTES"], beside, on=False).split("\n")
-    ):
-        first, *lines = columns(HEADER, rows, on=screen.on).splitlines(keepends=True)
-        below = ("".join(f"  {paint(safe(note), 'yellow', on=screen.on)}\n" for note in found) for found in notes)
-        table = first + "".join(line + more for line, more in zip(lines, below, strict=True))
+    table = columns([*HEADER, "NOTES"], beside, screen._replace(width=None))
+    if screen.width and any(width(unpainted(line)) > screen.width for line in table.splitlines()):
+        below = ["".join(f"  {paint(safe(note), 'yellow', on=screen.on)}\n" for note in found) for found in notes]
+        table = columns(HEADER, rows, screen, below=below)
     return head + table + "".join(f"{line}\n" for line in _registry(payload, verbose, screen.on))
 
 

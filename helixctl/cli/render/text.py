@@ -24,7 +24,7 @@ def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN)
     if payload["kind"] in ("approvals", "overrides"):
         from helixctl.cli.render import approving
 
-        return approving.rendered(payload, on=screen.on)
+        return approving.rendered(payload, screen)
     return _TEXTS[payload["kind"]](payload, verbose, screen)
 
 
@@ -89,8 +89,19 @@ def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     widest = max(map(len, flat), default=0)
     for name, value in flat.items():
         since = screen.since(value) if name.endswith(_TIMES) and isinstance(value, str) else ""
-        lines.append(f"  {safe(name):{widest}}  {safe(cell(value))}{since}\n")
+        rows = value if isinstance(value, list) and isinstance(next(iter(value), None), Mapping) else [value]
+        lines += [f"  {safe(name):{widest}}  {safe(_said(row))}{since}\n" for row in rows]
     return "".join(lines)
+
+
+def _said(value: Any) -> str:
+    """Return a value as people read it: a list by commas, a table by its keys."""
+    match value:
+        case [_, *_]:
+            return ", ".join(map(_said, value))
+        case Mapping():
+            return ", ".join(f"{key} {_said(one)}" for key, one in value.items() if one not in (None, []))
+    return cell(value)
 
 
 _TIMES = ("_at", "_since", ".at", ".not_after", "end_of_life", "_date")
@@ -119,8 +130,7 @@ def _list(payload: Payload, verbose: bool, screen: Screen) -> str:
     return columns(
         ["MODEL", "VERSION", "STATUS", "PROVIDER", "END OF LIFE", "EVALUATION", ""],
         rows,
-        on=screen.on,
-        width_limit=screen.width,
+        screen,
     )
 
 
@@ -235,7 +245,7 @@ def _verification(payload: Payload, verbose: bool, screen: Screen) -> str:
 def _report(payload: Payload, verbose: bool, screen: Screen) -> str:
     from helixctl.cli.render import report
 
-    return report.text(payload, on=screen.on)
+    return report.text(payload, screen)
 
 
 def _archival(payload: Payload, verbose: bool, screen: Screen) -> str:
@@ -264,7 +274,7 @@ def _schedule(payload: Payload, verbose: bool, screen: Screen) -> str:
         [(one["id"], None), (one["ref"], "bold"), (one["at"], None), (one["not_after"], None), (one["actor"], None)]
         for one in payload["scheduled"]
     ]
-    return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, on=screen.on)
+    return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, screen)
 
 
 def _scheduling(payload: Payload, verbose: bool, screen: Screen) -> str:
@@ -295,7 +305,7 @@ def _created(payload: Payload, verbose: bool, screen: Screen) -> str:
 def _about_policies(payload: Payload, verbose: bool, screen: Screen) -> str:
     from helixctl.cli.render import policies
 
-    return policies.TEXTS[payload["kind"]](payload, verbose, screen.on)
+    return policies.TEXTS[payload["kind"]](payload, verbose, screen)
 
 
 _RESULTS = {"sweep": _swept, "init": _created, "schedule": _scheduling}
