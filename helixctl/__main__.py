@@ -5,8 +5,14 @@ import sys
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    arguments = sys.argv[1:]
-    if arguments == ["--version"]:
+    try:
+        return _answer(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after what catches it otherwise, such as within an import
+        return 130
+
+
+def _answer(arguments: list[str]) -> int:
+    if arguments == ["--version"] and sys.stdout:
         from helixctl import __version__
 
         try:

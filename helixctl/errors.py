@@ -16,6 +16,7 @@ EXIT_CODES = {
     10: "There are differences or pending work; only where --exit-code or --check asks for it.",
     130: "Interrupted.",
     141: "Whoever read the output has closed it.",
+    143: "Terminated by SIGTERM, as a shell tells it: nothing is torn, and the next write finishes what was logged.",
 }
 """What each exit code of the program means."""
 

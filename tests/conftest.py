@@ -37,6 +37,14 @@ output_per_mtok = 2.00
 """
 
 
+FOREGROUND = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""Stands before a command that a test interrupts: what runs in the background of a shell ignores that, and so do its children."""
+
+
 @dataclass
 class Clock:
     """A clock that moves a second at each look, and further when told."""

@@ -13,7 +13,7 @@ from typer.models import CommandInfo
 from helixctl.cli import errors
 from helixctl.cli.menu import COMMANDS, CONDITIONS, GROUPS, PANELS, READING, Entry
 from helixctl.cli.session import Session, World
-from helixctl.cli.streams import Done
+from helixctl.cli.streams import Done, printing
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -87,6 +87,10 @@ class Command(core.TyperCommand):
 
     entry: Entry
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option that prints the help."""
+        return _printing(super().get_help_option(ctx))
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command with a session in `ctx.obj`."""
         names = {option.name for option in _shared(self.entry)}
@@ -123,6 +127,10 @@ class LazyGroup(core.TyperGroup):
         if entry is None:
             return None
         return group(cmd_name, GROUPS[cmd_name]) if cmd_name in GROUPS else command(cmd_name, entry)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option that prints the help."""
+        return _printing(super().get_help_option(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command, with a suggestion where it is misspelt."""
@@ -178,8 +186,24 @@ def _version(ctx: Any, _: Any, asked: bool) -> None:
     from helixctl import __version__
 
     if asked:
-        ctx.find_object(World).stdout.write(f"helixctl {__version__}\n")
-        ctx.exit()
+        _say(ctx, f"helixctl {__version__}")
+
+
+def _printing(option: Any) -> Any:
+    """Return the help option so that what cannot be printed is told as with any command."""
+
+    def told(ctx: Any, _: Any, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            _say(ctx, ctx.get_help())
+
+    option.callback = told
+    return option
+
+
+def _say(ctx: Any, text: str) -> None:
+    with printing():
+        print(text, file=ctx.find_object(World).stdout, flush=True)
+    ctx.exit()
 
 
 EXAMPLES = """\
@@ -191,7 +215,7 @@ EPILOG = """\
 \b
 On a terminal, long text goes through HELIX_PAGER, PAGER or less; an empty HELIX_PAGER means none.
 Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
-  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141."""
+  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141, 143."""
 
 
 def invoked(arguments: list[str], here: World) -> int:

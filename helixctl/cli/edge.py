@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helixctl.cli import errors, quick
 from helixctl.cli.session import World
-from helixctl.cli.streams import silence
+from helixctl.cli.streams import printing, silence
 from helixctl.errors import HelixError, Usage
 
 
@@ -34,7 +34,8 @@ def run(arguments: list[str], world: World | None = None) -> int:
             from helixctl.cli import app
 
             code = app.invoked(arguments, here)
-        here.stdout.flush()
+        with printing():
+            here.stdout.flush()
         return code
     except HelixError as error:
         return errors.refused(here, arguments, error)

@@ -15,7 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
-from helixctl.cli.streams import Done, is_hung_up, printing, silence
+from helixctl.cli.streams import Done, in_place_of, is_hung_up, printing, silence
 from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ class World(NamedTuple):
 
     @classmethod
     def real(cls) -> World:
-        """Return the process's own world; a stream that was closed before it began reads and writes nothing."""
+        """Return the process's own world; from an input that was closed before it began nothing comes."""
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()
-        stdout, stderr = (stream or io.TextIOWrapper(io.BytesIO()) for stream in (sys.stdout, sys.stderr))
-        return cls(os.environ, stdin, stdout, stderr)
+        return cls(os.environ, stdin, sys.stdout or in_place_of(1), sys.stderr or in_place_of(2))
 
 
 def _untold(done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import TextIO
@@ -32,6 +33,15 @@ def is_hung_up(stream: TextIO) -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
+def in_place_of(descriptor: int) -> TextIO:
+    """Return what stands for a stream that was closed before the program began: no write to it succeeds.
+
+    It takes the descriptor, so that no file which is opened later gets it, and is written to by what means the stream.
+    """
+    os.dup2(os.open(os.devnull, os.O_RDONLY), descriptor)
+    return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
 def silence(stream: TextIO) -> None:
     """Send what is left in the buffer of a stream nowhere, where it has a descriptor."""
     with suppress(OSError):
@@ -46,6 +56,7 @@ class printing:  # noqa: N801 - reads as a statement
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise StorageRefused(
-                f"cannot write to standard output: {(error.strerror or 'failed').lower()}", hint="free some space there"
-            ) from None
+            fact = f"cannot write to standard output: {(error.strerror or 'failed').lower()}"
+            is_full = error.errno == errno.ENOSPC
+            hint = "free some space there" if is_full else "send it to a file or a pipe that can be written to"
+            raise StorageRefused(fact, hint=hint) from None

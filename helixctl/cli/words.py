@@ -1,7 +1,6 @@
 """The words that a shell offers for a reference: models, versions, aliases; found by listing folders only."""
 
 import os
-import sys
 
 ALIASES = ("active", "canary", "latest", "previous")
 
@@ -19,7 +18,11 @@ def answer(arguments: list[str]) -> int:
     found = _root(root)
     if found is not None:
         words = sorted(word for word in _words(os.path.join(found, "models"), typed) if word.startswith(typed))
-        sys.stdout.write("".join(f"{word}\n" for word in words if word.isprintable()))
+        text = "".join(f"{word}\n" for word in words if word.isascii() and word.isprintable())
+        try:
+            print(text, end="", flush=True)  # noqa: T201
+        except OSError:
+            os._exit(8)  # the shell has gone: nobody is there to be told
     return 0
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Place
+from tests.conftest import FOREGROUND, Place
 
 GOOD = '{{"ts":"2026-03-01T10:00:00Z","success":true,"latency_ms":{}}}\n'
 
 
 def started(place: Place, *options: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "helixctl", "record", "m@1.0.0", "-C", str(place.root), *options]
+    words = [*FOREGROUND, sys.executable, "-m", "helixctl", "record", "m@1.0.0", "-C", str(place.root), *options]
     known = {**os.environ, "HELIX_ACTOR": "alice@example.com"}
     pipe = subprocess.PIPE
     return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=known)
@@ -128,6 +128,6 @@ def test_of_an_interrupted_fast_stream_as_many_are_kept_as_it_says(place: Place,
 @pytest.mark.parametrize("closed", ["0<&-", "0</dev/null"])
 def test_nothing_on_standard_input_records_nothing(place: Place, closed: str) -> None:
     place.register("m@1.0.0")
-    words = [sys.executable, "-m", "helixctl", "record", "m@1.0.0", "-C", str(place.root)]
+    words = [*FOREGROUND, sys.executable, "-m", "helixctl", "record", "m@1.0.0", "-C", str(place.root)]
     done = subprocess.run(["bash", "-c", f'"$@" {closed}', "-", *words], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"recorded 0 inferences of m@1.0.0\n", b"")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helixctl.cli import menu
-from tests.conftest import Place, Ran
+from tests.conftest import FOREGROUND, Place, Ran
 from tests.endtoend.outside import COMMAND, is_refusal, payload
 
 Cli = Callable[..., Ran]
@@ -24,7 +24,7 @@ def seqs(ran: Ran) -> list[int]:
 
 def test_a_process_that_follows_sees_what_another_writes(full: Place, helix: Helix) -> None:
     following = subprocess.Popen(
-        [*COMMAND, "audit", "log", "--follow", "-n", "1", "-o", "ndjson"],
+        [*FOREGROUND, *COMMAND, "audit", "log", "--follow", "-n", "1", "-o", "ndjson"],
         cwd=full.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

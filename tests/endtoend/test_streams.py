@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Place, Ran
+from tests.conftest import FOREGROUND, Place, Ran
 from tests.endtoend.outside import COMMAND, process
 from tests.endtoend.terminal import on_terminal
 
@@ -47,7 +49,7 @@ def test_a_full_disk_behind_stdout_ends_a_read_with_8_and_a_message(full: Place,
         assert json.loads(ran.err)["exit_code"] == 8
     else:
         assert ran.err.startswith("error[HX801]: ")
-        assert "no space left on device" in ran.err
+        assert "cannot write to standard output: no space left on device" in ran.err
 
 
 @pytest.mark.parametrize(("words", "code"), [("check m@2.0.0", 7), ("verify", 6), ("list", 6)])
@@ -77,11 +79,37 @@ def test_a_change_that_changes_nothing_may_fail_to_print(full: Place) -> None:
     assert ran.code == 8
 
 
-@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-"])
-def test_a_stream_that_was_closed_before_is_no_failure(full: Place, closed: str) -> None:
-    done = subprocess.run(["bash", "-c", f'"$@" {closed}', "-", *COMMAND, "list"], cwd=full.root, capture_output=True)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert bool(done.stdout) == (closed != "1>&-")
+def closing(stream: str, words: str, cwd: Path) -> Ran:
+    """Run a command by a shell that closes a stream of it first."""
+    line = ["bash", "-c", f'"$@" {stream}', "-", *COMMAND, *words.split()]
+    done = subprocess.run(line, cwd=cwd, capture_output=True, text=True)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "2>&-"])
+def test_an_input_or_errors_that_were_closed_before_are_no_failure(full: Place, closed: str) -> None:
+    ran = closing(closed, "list", full.root)
+    assert (ran.code, ran.err, bool(ran.out)) == (0, "", True)
+
+
+@pytest.mark.parametrize("words", [*CODES, "show m@1.0.0", "status", "audit log", "audit log -h", "help 7"])
+def test_a_read_whose_output_was_closed_before_ends_with_8_and_a_message(full: Place, words: str) -> None:
+    ran = closing("1>&-", words, full.root)
+    assert (ran.code, "cannot write to standard output: bad file descriptor" in ran.err) == (8, True)
+    assert closing("1>&- 2>&-", words, full.root).code == 8
+
+
+def test_a_change_or_a_verdict_stands_where_the_output_was_closed_before(full: Place) -> None:
+    for words, code in (("check other@1.0.0", 3), ("block m@2.0.0", 0), ("record m@1.0.0 --latency-ms 5", 0)):
+        ran = closing("1>&-", words, full.root)
+        assert (ran.code, ran.err) == (code, "warning: cannot write to standard output: bad file descriptor\n")
+    assert full.registry.verify().outcome == "ok"
+
+
+def test_completion_says_nothing_where_nobody_reads_it(full: Place, closed_pipe: int) -> None:
+    for out in (closed_pipe, os.open("/dev/full", os.O_WRONLY)):
+        assert said_to(out, "__complete m", full.root).err == ""
+    assert closing("1>&-", "__complete m", full.root).err == ""
 
 
 def test_an_error_that_cannot_be_printed_keeps_its_exit_code(full: Place) -> None:
@@ -95,14 +123,55 @@ def test_an_interrupt_ends_with_130_and_leaves_nothing(full: Place) -> None:
     pipe = full.root.parent / "specification.toml"
     os.mkfifo(pipe)
     before = full.files()
-    running = subprocess.Popen(
-        [*COMMAND, "register", "-f", str(pipe)], cwd=full.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    words = [*FOREGROUND, *COMMAND, "register", "-f", str(pipe)]
+    running = subprocess.Popen(words, cwd=full.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with pipe.open("wb"):  # opens once the command reads: from here on it waits
         running.send_signal(signal.SIGINT)
         out, err = running.communicate()
     assert (running.returncode, out, err) == (130, b"", b"")
     assert full.files() == before
+
+
+STARTED = """\
+import os, signal, sys
+from helixctl.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.write(2, b"started\\n")
+sys.exit(main())
+"""
+MOMENTS_S = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["list", "verify", "audit export", "block m@2.0.0", "record m@1.0.0", "--help"])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_any_time_gives_its_code_and_tears_nothing(full: Place, words: str, sent: int) -> None:
+    lines = full.inferences(500).read_bytes()
+    for moment in MOMENTS_S:
+        command = [sys.executable, "-c", STARTED, *words.split()]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=full.root, stdin=pipe, stdout=pipe, stderr=pipe) as running:
+            assert running.stdin is not None
+            assert running.stderr is not None
+            assert running.stderr.readline() == b"started\n"
+            running.stdin.write(lines)
+            time.sleep(moment)
+            running.send_signal(sent)
+            _, err = running.communicate()
+        assert running.returncode in (
+            0,
+            -sent,
+            *([130] if sent == signal.SIGINT else []),
+        )  # a shell tells -2 as 130 too
+        assert b"Traceback" not in err
+        assert full.registry.verify().outcome == "ok"
+        if words.startswith("block") and running.returncode == 0:
+            assert "blocked" in full.registry.show("m@2.0.0").lifecycle
+    assert all(
+        json.loads(line)["success"]
+        for path in full.root.rglob("*/inferences/**/*.jsonl")
+        for line in path.read_text().splitlines()
+    )
 
 
 def named(place: Place) -> None:

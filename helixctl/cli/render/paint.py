@@ -108,8 +108,9 @@ def _wrapped(line: str, wide: int) -> str:
     under = " " * min(len(head[0]) if head else len(plain) - len(plain.lstrip()) + 2, wide // 2)
     lines = [""]
     for word in re.findall(r"\s*\S+", line.rstrip("\n")):
-        if lines[-1].strip() and width(unpainted(lines[-1] + word)) > wide:
-            lines.append(under + word.lstrip())
+        alone = under + word.lstrip()
+        if lines[-1].strip() and width(unpainted(lines[-1] + word)) > wide >= width(unpainted(alone)):
+            lines.append(alone)
         else:
             lines[-1] += word
     return "\n".join(lines) + "\n"
