@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import signal
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -17,6 +15,7 @@ from helixctl.core.judge import Evaluation
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.engines import STDIN, Malformed, Source
+from helixctl.engines.interrupts import uninterrupted
 from helixctl.engines.recording import Recording, blocks
 from helixctl.errors import HelixError, Invalid, StorageRefused
 from helixctl.gate import Result
@@ -72,7 +71,7 @@ class Keeper:
         Raises:
             StorageRefused: they cannot be written, and none of them is.
         """
-        with _uninterrupted(), disk.refusing(f"record inferences of {self.record.ref}"):
+        with uninterrupted(), disk.refusing(f"record inferences of {self.record.ref}"):
             name, start = inferences.append(self._place, self._store.clock().date(), lines, sync=sync)
             self.rolling.appended(name, start, len(lines))
             self.recorded, self.lines = self.recording.count, self.recording.line
@@ -129,17 +128,3 @@ def _refresh(keeper: Keeper, notes: list[str], *, is_end: bool) -> None:
         keeper.rolling.refresh(is_end=is_end)
     except HelixError as error:
         notes[:] = [f"the rolling metrics are not refreshed: {error}"]
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    if not hasattr(
-        signal, "pthread_sigmask"
-    ):  # on Windows, where the count may then be behind by what was just written
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

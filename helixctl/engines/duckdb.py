@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from helixctl.core.stats import Stats
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, jsonlines, python
 from helixctl.engines.fields import DUCKDB, Field
+from helixctl.engines.interrupts import interrupted_as, uninterrupted
 from helixctl.engines.readers import FIRST, detected
 from helixctl.engines.readers.lines import MAX_LINE
 from helixctl.engines.sql import (
@@ -53,11 +54,16 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         NotFound, StorageRefused: a source cannot be read.
     """
     try:
-        import duckdb
+        with uninterrupted():  # half imported, its modules end the process
+            import duckdb
     except ImportError:
         raise Usage("the duckdb engine is not installed", hint="pip install 'helixctl[duckdb]'") from None
     total = Reduction(Stats())
-    with TemporaryDirectory(prefix="helixctl-") as spill, duckdb.connect() as connection:
+    with (
+        interrupted_as("Query interrupted"),
+        TemporaryDirectory(prefix="helixctl-") as spill,
+        duckdb.connect() as connection,
+    ):
         settings = {
             "memory_limit": MEMORY,
             "temp_directory": spill,
@@ -67,11 +73,13 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         for name, value in (settings | {"TimeZone": "UTC"}).items():
             connection.execute(f"SET {name} = '{value}'")
         for source in sources:
-            total = total.merge(_reduced(connection, source, subject, query, duckdb.Error))
+            total = total.merge(_reduced(connection, source, subject, query))
     return total
 
 
-def _reduced(connection: Any, source: Source, subject: Subject, query: Query, failure: type[Exception]) -> Reduction:
+def _reduced(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction:
+    import duckdb
+
     kind = _kind(source, subject, query)
     try:
         if kind == "parquet":
@@ -79,7 +87,7 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query, fa
         found = _native(connection, source, subject, query) if kind == "native" else None
         if found and query.where and not found.stats.groups:
             found = None  # the python engine tells which fields there are
-    except failure as error:
+    except duckdb.Error as error:
         if kind == "parquet":
             raise Usage(f"{source.name!a} is no Parquet that can be read", hint="check the file") from error
         found = None

@@ -139,14 +139,26 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.write(2, b"started\\n")
 sys.exit(main())
 """
-MOMENTS_S = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15)
+MOMENTS_S = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["list", "verify", "audit export", "block m@2.0.0", "record m@1.0.0", "--help"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "verify",
+        "audit export",
+        "block m@2.0.0",
+        "record m@1.0.0",
+        "evaluate m@2.0.0 --engine duckdb --from FILE",
+        "--help",
+    ],
+)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_time_gives_its_code_and_tears_nothing(full: Place, words: str, sent: int) -> None:
-    lines = full.inferences(500).read_bytes()
+    lines, many = full.inferences(500).read_bytes(), full.inferences(200_000)
+    words = words.replace("FILE", str(many))
     for moment in MOMENTS_S:
         command = [sys.executable, "-c", STARTED, *words.split()]
         pipe = subprocess.PIPE
