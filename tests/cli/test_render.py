@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helixctl.cli.render import formats, text
 from helixctl.cli.render.cells import csv_line, csv_text, flattened
-from helixctl.cli.render.paint import NARROW, Screen, columns, paint, safe, width, wrapped
+from helixctl.cli.render.paint import NARROW, OUTCOME, STATUS, Screen, columns, paint, safe, width, wrapped
 from tests.conftest import START, Place, Ran
 
 Cli = Callable[..., Ran]
@@ -70,13 +70,19 @@ def test_a_header_is_made_safe_as_the_cells_are() -> None:
 def test_colour_surrounds_a_cell_and_never_its_padding() -> None:
     rows: list[list[tuple[str, str | None]]] = [[("ok", "green"), ("x", None)]]
     table = columns(["STATUS", "B"], rows, Screen(True))
-    assert table.splitlines()[1] == "\x1b[32mok\x1b[0m      x"
-    assert re.sub(r"\x1b\[\d+m", "", table) == columns(["STATUS", "B"], rows)
+    assert table.splitlines()[1] == f"{paint('ok', 'green', on=True)}      x"
+    assert re.sub(r"\x1b\[[\d;]+m", "", table) == columns(["STATUS", "B"], rows)
 
 
 @pytest.mark.parametrize(
     ("words", "colour", "on", "shown"),
-    [("x", "red", True, "\x1b[31mx\x1b[0m"), ("x", "red", False, "x"), ("x", None, True, "x"), ("", "red", True, "")],
+    [
+        ("x", "red", True, "\x1b[38;5;160mx\x1b[0m"),
+        ("x", "bold", True, "\x1b[1mx\x1b[0m"),
+        ("x", "red", False, "x"),
+        ("x", None, True, "x"),
+        ("", "red", True, ""),
+    ],
 )
 def test_paint_is_applied_where_colours_are_on(words: str, colour: str | None, on: bool, shown: str) -> None:
     assert paint(words, colour, on=on) == shown
@@ -162,7 +168,7 @@ def test_text_without_colours_is_text_with_colours_but_for_the_colours(place: Pl
     )
     assert plain
     assert "\x1b" not in plain
-    assert re.sub(r"\x1b\[\d+m", "", painted) == plain
+    assert re.sub(r"\x1b\[[\d;]+m", "", painted) == plain
 
 
 @pytest.mark.parametrize(
@@ -276,3 +282,20 @@ def test_a_reference_is_a_field_too(place: Place, cli: Cli, words: str) -> None:
     place.register("m@1.0.0")
     assert cli(*words.split(), "--fields", "ref").out == "REF\nm@1.0.0\n"
     assert "ref" not in cli(*words.split(), "-o", "json").out
+
+
+def luminance(number: int) -> float:
+    """Return the relative luminance of one of the 256 colours (WCAG 2.2)."""
+    steps = (0, 95, 135, 175, 215, 255)
+    at = number - 16
+    rgb = (8 + 10 * (number - 232),) * 3 if number >= 232 else (steps[at // 36], steps[at // 6 % 6], steps[at % 6])
+    linear = [part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in rgb]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colour", sorted({*STATUS.values(), *OUTCOME.values(), "blue", "grey", "cyan"}))
+def test_a_colour_can_be_read_on_black_and_on_white(colour: str) -> None:
+    found = re.fullmatch(r"\x1b\[38;5;(\d+)mx\x1b\[0m", paint("x", colour, on=True))
+    assert found
+    light = luminance(int(found[1]))
+    assert min(1.05 / (light + 0.05), (light + 0.05) / 0.05) > 3.8

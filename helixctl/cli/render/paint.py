@@ -10,11 +10,12 @@ from typing import NamedTuple
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_ESCAPE = re.compile("\x1b\\[\\d+m")
+_ESCAPE = re.compile("\x1b\\[[\\d;]+m")
 NARROW = re.compile("[ -~‹›─-●]*")  # of one cell each: what pictures are drawn with costs no import
 _MESSAGE = re.compile(r" *(?:\S+ )?\S+ {2,}")
 """What stands before a message: a name, or a mark and a name, and the gap of a column."""
-_COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "grey": 90, "bold": 1}
+_COLOURS = {"red": 160, "green": 28, "yellow": 130, "blue": 32, "magenta": 164, "cyan": 30, "grey": 243}
+"""Of the 256 colours, which no theme changes: each can be read on black and on white, where yellow or blue of the 16 cannot."""
 STATUS = {"active": "green", "canary": "cyan", "testing": "blue", "deprecated": "yellow", "retired": "grey"}
 OUTCOME = {
     "pass": "green",
@@ -78,7 +79,9 @@ def safe(text: str) -> str:
 
 def paint(text: str, colour: str | None, *, on: bool) -> str:
     """Return text in a colour, where colours are on."""
-    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if on and colour and text else text
+    if not (on and colour and text):
+        return text
+    return f"\x1b[{'1' if colour == 'bold' else f'38;5;{_COLOURS[colour]}'}m{text}\x1b[0m"
 
 
 def unpainted(text: str) -> str:

@@ -136,8 +136,8 @@ def _list(payload: Payload, verbose: bool, screen: Screen) -> str:
 
 def _diff(payload: Payload, verbose: bool, screen: Screen) -> str:
     lines = [(f"--- {payload['from']}", "bold"), (f"+++ {payload['to']}", "bold")] if payload["changes"] else []
-    table = None
-    for one in payload["changes"]:
+    table, places = None, list(dict.fromkeys(one["key"].rpartition(".")[0] for one in payload["changes"]))
+    for one in sorted(payload["changes"], key=lambda one: places.index(one["key"].rpartition(".")[0])):
         place, _, key = one["key"].rpartition(".")
         if place != table:
             lines.append((f"@@ [{place}] @@" if place else "@@", "cyan"))
