@@ -299,3 +299,26 @@ def test_a_colour_can_be_read_on_black_and_on_white(colour: str) -> None:
     assert found
     light = luminance(int(found[1]))
     assert min(1.05 / (light + 0.05), (light + 0.05) / 0.05) > 3.8
+
+
+@pytest.mark.parametrize("wide", ["20", "80", "200"])
+def test_no_width_cuts_a_long_or_a_foreign_name(place: Place, cli: Cli, wide: str) -> None:
+    model, version, name = (
+        "/".join("abc"[at] * 66 for at in range(3)),
+        "1.0.0-" + "x" * 194,
+        "\u05e9\u05dc\u05d5\u05dd \U0001f525 \u65e5\u672c",
+    )
+    place.serve(f"{model}@{version}")
+    place.register(f"{model}@2.0.0", extra=f'[configuration]\nname = "{name}"\n')
+    shown = {
+        **dict.fromkeys(("list", "status", "override list", f"history {model}"), (model, version)),
+        f"diff {model}@active {model}@2.0.0": (model, version, name),
+        f"check {model}@{version} --for retire": (model, version),
+        f"show {model}@2.0.0": (model, name),
+        "audit log": (model, version),
+        "policy list": ("not_deprecated",),
+    }
+    for words, values in shown.items():
+        ran = cli(*words.split(), COLUMNS=wide)
+        assert ran.code in (0, 3)
+        assert not [value for value in values if value not in ran.out]
