@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the clocks of two machines may differ."""
 _DURATION = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far two clocks may differ before a time counts as one that is yet to come."""

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,11 +65,9 @@ class Archival(NamedTuple):
 
 def plain(value: Any) -> Any:
     """Return a value as JSON knows it: money as a number, times as RFC 3339."""
+    if value is None or isinstance(value, (str, int)):  # a word of a closed set is text too
+        return value
     match value:
-        case StrEnum():
-            return str(value)
-        case str() | int() | None:
-            return value
         case dict():
             return {str(key): plain(element) for key, element in value.items()}
         case list() | tuple() | frozenset():
