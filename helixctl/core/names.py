@@ -79,7 +79,10 @@ def parse_version(text: str) -> str:
     try:
         ordered(text)
     except ValueError:
-        problem = f"longer than {MAX_LENGTH} characters" if len(text) > MAX_LENGTH else "not SemVer 2.0.0"
+        is_long = len(text) > MAX_LENGTH
+        problem = (
+            f"longer than {MAX_LENGTH} characters" if is_long else f"not SemVer 2.0.0{did_you_mean(text, ALIASES)}"
+        )
         raise Usage(
             f"invalid version {text!a}: {problem}", hint="write MAJOR.MINOR.PATCH, such as 1.2.0 or 2024.4.9"
         ) from None
@@ -173,11 +176,15 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
     choices = [str(one) for one in known]
     if word in choices:
         return word
+    raise Usage(f"unknown {what} {word!a}{did_you_mean(word, choices)}", hint=f"one of {', '.join(choices)}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, choices, n=1)
-    mean = f" (did you mean {near[0]!r}?)" if near else ""
-    raise Usage(f"unknown {what} {word!a}{mean}", hint=f"one of {', '.join(choices)}")
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def segment_path(at: datetime, random: bytes) -> str:

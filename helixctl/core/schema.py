@@ -11,6 +11,7 @@ from typing import Any
 from helixctl.core import names, times
 from helixctl.errors import HelixError, Invalid
 
+did_you_mean = names.did_you_mean
 Kind = Callable[[Any], Any]
 Schema = Mapping[str, "Kind | Schema"]
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -330,14 +331,6 @@ def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
     except ValueError as error:
         hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}"
         raise Invalid(f"{path}: {error}", key=path, hint=hint) from None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def _by(parse: Callable[[str], Any], value: Any) -> str:

@@ -101,3 +101,32 @@ def test_a_manual_page_renders_with_its_parts(name: str) -> None:
     headings = re.findall(r"^[A-Z][A-Z ]+$", text, re.MULTILINE)
     assert headings[:2] == ["NAME", "SYNOPSIS"]
     assert {"EXAMPLES", "EXIT STATUS"} <= set(headings)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("lst", "list"),
+        ("audit lgo", "log"),
+        ("list --feilds model", "--fields"),
+        ("show wierd@1.0.0", "weird"),
+        ("status wierd", "weird"),
+        ("history wierd", "weird"),
+        ("show weird@1.0.1", "1.0.0"),
+        ("show weird@activ", "active"),
+        ("list --fields statsu", "status"),
+        ("list --fields cost.input_per_mtk", "cost.input_per_mtok"),
+        ("check weird@1.0.0 --for activat", "activate"),
+        (f"activate weird@1.0.0 --override evalution --reason {'x' * 20}", "evaluation"),
+        ("update weird@1.0.0 --set cost.teir=premium", "cost.tier"),
+        ("audit log --action version.activatd", "version.activated"),
+        ("help actvate", "activate"),
+        ("help HX4011", "HX401"),
+        ("help 99", "9"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(place: Place, cli: Cli, line: str, meant: str) -> None:
+    place.register("weird@1.0.0")
+    ran = cli(*line.split())
+    assert (ran.code in (2, 4), ran.out) == (True, "")
+    assert re.search(rf"(did you mean|Did you mean|Possible options:) '?{re.escape(meant)}'?\)?", ran.err)

@@ -33,4 +33,4 @@ def run(
     session = ctx.obj
     registry = session.open()
     then = moment(at, "--at", registry.store.clock())
-    session.emit(Entries.newest(registry.history(ref, at=then), limit, about=ref))
+    session.emit(Entries.newest(registry.history(ref, at=then), limit).about(ref, registry.store.models()))

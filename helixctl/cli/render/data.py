@@ -9,6 +9,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from helixctl.core.names import did_you_mean
 from helixctl.core.times import short
 from helixctl.errors import NotFound
 
@@ -34,16 +35,20 @@ class Entries(NamedTuple):
     entries: tuple[Mapping[str, Any], ...]
 
     @classmethod
-    def newest(cls, oldest_first: Iterable[Mapping[str, Any]], limit: int | None, about: str | None = None) -> Entries:
-        """Return the newest entries first, at most `limit`.
+    def newest(cls, oldest_first: Iterable[Mapping[str, Any]], limit: int | None) -> Entries:
+        """Return the newest entries first, at most `limit`."""
+        return cls(tuple(reversed(deque(oldest_first, maxlen=limit))))
+
+    def about(self, ref: str, models: Iterable[str]) -> Entries:
+        """Return these entries, which are about a reference to one of the models.
 
         Raises:
-            NotFound: there is none about what was asked for.
+            NotFound: there is none; names the nearest model.
         """
-        kept = deque(oldest_first, maxlen=limit)
-        if about and not kept:
-            raise NotFound(f"the log knows nothing of {about}", hint="helixctl list shows what there is")
-        return cls(tuple(reversed(kept)))
+        if not self.entries:
+            near = did_you_mean(ref.partition("@")[0], models)
+            raise NotFound(f"the log knows nothing of {ref}{near}", hint="helixctl list shows what there is")
+        return self
 
 
 class Created(NamedTuple):

@@ -110,6 +110,9 @@ def _page(payload: dict[str, Any], output: str, fields: str | None, look: Look) 
 
 def _only(payload: dict[str, Any], key: str | None, wanted: list[str]) -> dict[str, Any]:
     stated = dict.fromkeys(record.FILE) if payload["kind"] in _SPARSE else {}
+    for name in wanted:
+        if "." in name and name.partition(".")[0] in stated:
+            _refuse_unknown(name)
     if key is None:
         payload = _with_ref(payload)
         known = {**payload, **stated}
@@ -127,6 +130,15 @@ def _with_ref(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with `ref`, which is its model and version as they are typed."""
     model, version = row.get("model"), row.get("version")
     return {"ref": f"{model}@{version}", **row} if model and version else dict(row)
+
+
+def _refuse_unknown(name: str) -> None:
+    from helixctl.core.fields import refuse_unknown
+
+    try:
+        refuse_unknown(name)
+    except ValueError as error:
+        raise Usage(str(error), hint="keys of a version file: docs/files.md") from None
 
 
 def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
