@@ -390,6 +390,6 @@ _helixctl() {
     shopt -q hostcomplete && cut="${cut%@}"  # readline then replaces the @ with what follows it
     COMPREPLY=("${COMPREPLY[@]#"$cut"}")
   fi
-  [[ "${COMPREPLY[*]}" == *@ ]] && compopt -o nospace 2>/dev/null
+  [[ "${COMPREPLY[*]}" == *[@/] ]] && compopt -o nospace 2>/dev/null
 }
 complete -F _helixctl helixctl

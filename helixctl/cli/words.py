@@ -2,6 +2,8 @@
 
 import os
 
+FEW, MANY = 20, 1000
+"""Beyond so many folders at one place: what is below each is offered when it is typed; nobody looks into any."""
 ALIASES = ("active", "canary", "latest", "previous")
 
 
@@ -38,22 +40,25 @@ def _root(given: str | None) -> str | None:
 
 def _words(models: str, typed: str) -> list[str]:
     model, at, _ = typed.partition("@")
-    if not at:
-        return [word for found in _models(models, "", typed) for word in (f"{found}@", found)]
     if ".." in model or model.startswith("/"):
         return []
+    if not at:
+        return _models(models, model.rpartition("/")[0], typed)
     versions = [name[:-5] for name in _names(os.path.join(models, model)) if name.endswith(".toml")]
     return [f"{model}@{word}" for word in (*ALIASES, *versions)] if versions else []
 
 
-def _models(folder: str, prefix: str, typed: str, depth: int = 3) -> list[str]:
-    if not (prefix.startswith(typed) or typed.startswith(prefix)):
-        return []
-    names = _names(folder)
-    found = [prefix] if prefix and any(name.endswith(".toml") for name in names) else []
-    for name in names:
-        if depth and not name.endswith(".toml"):
-            found += _models(os.path.join(folder, name), f"{prefix}/{name}" if prefix else name, typed, depth - 1)
+def _models(models: str, above: str, typed: str, depth: int = 3) -> list[str]:
+    """Return the models below a folder, each with and without `@`; of many folders their names alone."""
+    names = [f"{above}/{name}" if above else name for name in _names(os.path.join(models, above))]
+    names = [name for name in names if name.startswith(typed) and not name.endswith(".toml")]
+    found = names if len(names) > MANY else []
+    for name in names if len(names) <= MANY else ():
+        inside = _names(os.path.join(models, name))
+        versions = sum(one.endswith(".toml") for one in inside)
+        found += [f"{name}@", name] if versions else []
+        if versions < len(inside) and depth:
+            found += [f"{name}/"] if len(names) > FEW else _models(models, name, typed, depth - 1)
     return found
 
 

@@ -195,3 +195,24 @@ def test_a_name_that_a_terminal_would_obey_is_not_offered(offered: Place, capsys
     (folder / "1.0.0.toml").touch()
     assert answer(["-C", str(offered.root), "z"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_of_many_folders_those_are_offered_that_the_next_letters_choose_among(
+    offered: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = offered.root / "models"
+    for number in range(21):
+        (models / f"org-{number}" / "x").mkdir(parents=True)
+        (models / f"org-{number}" / "x" / "1.0.0.toml").touch()
+    for number in range(1001):
+        (models / f"flat-{number}").mkdir()
+    offers = {
+        "org-": [f"org-{number}/" for number in range(21)],
+        "org-2": ["org-2/x", "org-2/x@", "org-20/x", "org-20/x@"],
+        "org-2/": ["org-2/x", "org-2/x@"],
+        "flat-": [f"flat-{number}" for number in range(1001)],
+        "flat-100": [],
+    }
+    for typed, expected in offers.items():
+        assert answer(["-C", str(offered.root), typed]) == 0
+        assert capsys.readouterr().out.splitlines() == sorted(expected)
