@@ -35,10 +35,7 @@ def _exit_code(word: str) -> str:
 
 def _error(word: str) -> str:
     kinds = {one.code: one for one in errors.leaves()}
-    if word not in kinds and word[2:3] in (
-        "3",
-        "7",
-    ):  # a code begins with its exit code; a denial is no error, and has none
+    if word not in kinds and word[2:3] in ("3", "7"):  # of their exit codes: a denial is no error, and has none
         return _exit_code(word[2])
     found = kinds[one_of("error code", word, kinds)]
     return _page(f"{found.code}  (exit code {found.exit_code})", _lines(found))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from helixctl.errors import StorageRefused
@@ -48,15 +49,15 @@ def silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class printing:  # noqa: N801 - reads as a statement
+@contextmanager
+def printing() -> Iterator[None]:
     """Turn an error of standard output into a refusal, but leave a closed pipe to the edge."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            fact = f"cannot write to standard output: {(error.strerror or 'failed').lower()}"
-            is_full = error.errno == errno.ENOSPC
-            hint = "free some space there" if is_full else "send it to a file or a pipe that can be written to"
-            raise StorageRefused(fact, hint=hint) from None
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fact = f"cannot write to standard output: {(error.strerror or 'failed').lower()}"
+        is_full = error.errno == errno.ENOSPC
+        hint = "free some space there" if is_full else "send it to a file or a pipe that can be written to"
+        raise StorageRefused(fact, hint=hint) from None

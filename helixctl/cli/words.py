@@ -43,14 +43,15 @@ def _words(models: str, typed: str) -> list[str]:
     if ".." in model or model.startswith("/"):
         return []
     if not at:
-        return _models(models, model.rpartition("/")[0], typed)
+        above = model.rpartition("/")[0]
+        return _models(models, above, _names(os.path.join(models, above)), typed)
     versions = [name[:-5] for name in _names(os.path.join(models, model)) if name.endswith(".toml")]
     return [f"{model}@{word}" for word in (*ALIASES, *versions)] if versions else []
 
 
-def _models(models: str, above: str, typed: str, depth: int = 3) -> list[str]:
-    """Return the models below a folder, each with and without `@`; of many folders their names alone."""
-    names = [f"{above}/{name}" if above else name for name in _names(os.path.join(models, above))]
+def _models(models: str, above: str, listed: list[str], typed: str, depth: int = 3) -> list[str]:
+    """Return the models below a folder that was listed, each with and without `@`; of many folders their names alone."""
+    names = [f"{above}/{name}" if above else name for name in listed]
     names = [name for name in names if name.startswith(typed) and not name.endswith(".toml")]
     found = names if len(names) > MANY else []
     for name in names if len(names) <= MANY else ():
@@ -58,7 +59,7 @@ def _models(models: str, above: str, typed: str, depth: int = 3) -> list[str]:
         versions = sum(one.endswith(".toml") for one in inside)
         found += [f"{name}@", name] if versions else []
         if versions < len(inside) and depth:
-            found += [f"{name}/"] if len(names) > FEW else _models(models, name, typed, depth - 1)
+            found += [f"{name}/"] if len(names) > FEW else _models(models, name, inside, typed, depth - 1)
     return found
 
 

@@ -78,9 +78,9 @@ def refuse_links(root: str, path: str) -> None:
 
 def files_in(root: str, folder: str, ending: str, overlay: Mapping[str, str]) -> list[str]:
     """Return the paths of the files of a folder whose names end so, sorted; pending ones too."""
-    names = {name for name in _names(os.path.join(root, folder)) if name.endswith(ending)}
-    names |= {path[len(folder) + 1 :] for path in overlay if is_in(folder, path) and path.endswith(ending)}
-    return [f"{folder}/{name}" for name in sorted(names)]
+    found = {f"{folder}/{name}" for name in _names(os.path.join(root, folder)) if name.endswith(ending)}
+    found |= {path for path in overlay if is_in(folder, path) and path.endswith(ending)}
+    return sorted(path for path in found if overlay.get(path) != GONE)
 
 
 def is_in(folder: str, path: str) -> bool:
@@ -111,11 +111,9 @@ def near_name(root: str, model: str) -> str | None:
 
 def versions(root: str, model: str, overlay: Mapping[str, str]) -> list[str]:
     """Return the versions of a model by the names of its files, sorted by name."""
-    prefix = f"models/{model}/"
-    refuse_links(root, prefix.rstrip("/"))
-    found = {name[:-5] for name in _names(os.path.join(root, prefix)) if name.endswith(".toml")}
-    found |= {path[len(prefix) : -5] for path in overlay if path.startswith(prefix) and "/" not in path[len(prefix) :]}
-    return sorted(found)
+    folder = f"models/{model}"
+    refuse_links(root, folder)
+    return sorted(path[len(folder) + 1 : -5] for path in files_in(root, folder, ".toml", overlay))
 
 
 def models(root: str, overlay: Mapping[str, str]) -> Iterator[str]:

@@ -26,7 +26,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("typed", "offered", "listings"),
     [
-        ("", 2 * MODELS, MODELS + 51),
+        ("", 50, 51),
+        ("org4", 22 * MODELS // 50, 11 * (MODELS // 50 + 2)),
         ("org7/", 200, 102),
         ("org7/model-57", 2, 3),
         ("org7/model-57@", 5, 1),

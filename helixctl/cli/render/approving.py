@@ -52,7 +52,7 @@ def overrides(value: Any) -> dict[str, Any]:
     return {"kind": "overrides", "overrides": [one._asdict() for one in value.waiting]}
 
 
-def rendered(payload: Payload, screen: Screen) -> str:
+def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     """Return the text of either."""
     return _statements(payload, screen) if payload["kind"] == "approvals" else _overrides(payload, screen.on)
 

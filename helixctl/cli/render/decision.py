@@ -39,6 +39,11 @@ def blocks(finding: Payload) -> bool:
     return finding["enforcement"] != "advisory" and finding["outcome"] in ("fail", "inconclusive", "error")
 
 
+def blocking(decision: Payload, on: bool) -> list[str]:
+    """Return a line for each finding that denies."""
+    return findings(filter(blocks, decision["findings"]), on)
+
+
 def findings(rows: Iterable[Payload], on: bool) -> list[str]:
     """Return a line for each finding, the messages one below the other, and a line with what to type."""
     rows = list(rows)

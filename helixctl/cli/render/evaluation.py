@@ -40,7 +40,7 @@ class Picture(NamedTuple):
     draw: Callable[[int], Sequence[Cell]]
 
 
-def rendered(payload: Payload, screen: Screen) -> str:
+def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     """Return the text of a payload of these kinds."""
     return "".join(f"{line}\n" for line in KINDS[payload["kind"]](payload, screen))
 

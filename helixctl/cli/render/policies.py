@@ -138,7 +138,12 @@ def _tests_text(payload: Payload, verbose: bool, screen: Screen) -> str:
     return "".join(lines)
 
 
-TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
+def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
+    """Return the text of one of these kinds."""
+    return _TEXTS[payload["kind"]](payload, verbose, screen)
+
+
+_TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
     "policies": _list_text,
     "lint": _lint_text,
     "explanation": _explain_text,

@@ -212,7 +212,7 @@ _LABELS = {
 }
 
 
-def text(payload: Payload, screen: Screen) -> str:
+def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     """Return the report for a terminal."""
     on = screen.on
     parts = [paint(safe(title(payload)), "bold", on=on) + "\n"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from helixctl.cli.render.cells import cell, flattened
@@ -13,22 +14,21 @@ Payload = Mapping[str, Any]
 
 def rendered(payload: Payload, *, verbose: bool = False, screen: Screen = PLAIN) -> str:
     """Return the text of a payload."""
-    if payload["kind"] in _DRAWN:
-        from helixctl.cli.render import evaluation
-
-        return evaluation.rendered(payload, screen)
-    if payload["kind"] == "status":
-        from helixctl.cli.render import standing
-
-        return standing.rendered(payload, verbose, screen)
-    if payload["kind"] in ("approvals", "overrides"):
-        from helixctl.cli.render import approving
-
-        return approving.rendered(payload, screen)
-    return _TEXTS[payload["kind"]](payload, verbose, screen)
+    kind = payload["kind"]
+    if kind in _ELSEWHERE:
+        text: str = import_module(f"{__package__}.{_ELSEWHERE[kind]}").rendered(payload, verbose, screen)
+        return text
+    return _TEXTS[kind](payload, verbose, screen)
 
 
-_DRAWN = ("evaluation", "comparison", "recheck")
+_ELSEWHERE = {
+    **dict.fromkeys(("evaluation", "comparison", "recheck"), "evaluation"),
+    **dict.fromkeys(("approvals", "overrides"), "approving"),
+    **dict.fromkeys(("policies", "lint", "explanation", "policy-tests"), "policies"),
+    "status": "standing",
+    "report": "report",
+}
+"""The module of this folder that renders a kind, where this one does not."""
 
 
 def _status(status: str | None, on: bool) -> str:
@@ -51,11 +51,14 @@ def _result(payload: Payload, verbose: bool, screen: Screen) -> str:
     if decision:
         shown = decision["findings"] if verbose else [f for f in decision["findings"] if f["outcome"] == "overridden"]
         lines += findings(shown, screen.on)
-    if payload["audit"]:
-        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=screen.on))
-    if payload["undo"] and not payload["dry_run"]:
-        lines.append(f"  undo: {safe(payload['undo'])}\n")
-    return "".join(lines)
+    return "".join([*lines, *_logged(payload, screen)])
+
+
+def _logged(payload: Payload, screen: Screen) -> list[str]:
+    """Return the lines of the entry that a change has made, and of how to undo it."""
+    audit, undo = payload["audit"], payload["undo"]
+    entry = [paint(f"  entry {audit['seq']}  {audit['id']}\n", "grey", on=screen.on)] if audit else []
+    return [*entry, *([f"  undo: {safe(undo)}\n"] if undo and payload["changed"] and not payload["dry_run"] else [])]
 
 
 _NAMES = {
@@ -213,10 +216,9 @@ def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
     if decision and outcome == "denied":
         from textwrap import indent
 
-        from helixctl.cli.render.decision import blocks, findings
+        from helixctl.cli.render.decision import blocking
 
-        blocking = findings([one for one in decision["findings"] if blocks(one)], screen.on)
-        lines.append(indent("".join(blocking), "  "))
+        lines.append(indent("".join(blocking(decision, screen.on)), "  "))
     return "\n".join((head, *(["".join(lines)] if lines else []))) + "\n"
 
 
@@ -240,12 +242,6 @@ def _verification(payload: Payload, verbose: bool, screen: Screen) -> str:
         lines += [f"  {safe(one['who'])} vouches for {safe(one['path'])}\n" for one in payload["vouchers"]]
         lines += [f"  head {head}\n" for head in payload["heads"]]
     return "".join(lines)
-
-
-def _report(payload: Payload, verbose: bool, screen: Screen) -> str:
-    from helixctl.cli.render import report
-
-    return report.text(payload, screen)
 
 
 def _archival(payload: Payload, verbose: bool, screen: Screen) -> str:
@@ -285,14 +281,10 @@ def _scheduling(payload: Payload, verbose: bool, screen: Screen) -> str:
         lines.append(
             f"  as things stand, policy would {paint('deny', 'yellow', on=screen.on)} it then; it is asked again:\n"
         )
-        from helixctl.cli.render.decision import blocks, findings
+        from helixctl.cli.render.decision import blocking
 
-        lines += findings([one for one in forecast["findings"] if blocks(one)], screen.on)
-    if payload["audit"]:
-        lines.append(paint(f"  entry {payload['audit']['seq']}  {payload['audit']['id']}\n", "grey", on=screen.on))
-    if payload["changed"] and not payload["dry_run"]:
-        lines.append(f"  undo: {safe(payload['undo'])}\n")
-    return "".join(lines)
+        lines += blocking(forecast, screen.on)
+    return "".join([*lines, *_logged(payload, screen)])
 
 
 def _created(payload: Payload, verbose: bool, screen: Screen) -> str:
@@ -302,18 +294,11 @@ def _created(payload: Payload, verbose: bool, screen: Screen) -> str:
     return f"{'would make a ' if payload['dry_run'] else ''}registry in {safe(payload['root'])}{added}\n"
 
 
-def _about_policies(payload: Payload, verbose: bool, screen: Screen) -> str:
-    from helixctl.cli.render import policies
-
-    return policies.TEXTS[payload["kind"]](payload, verbose, screen)
-
-
 _RESULTS = {"sweep": _swept, "init": _created, "schedule": _scheduling}
 _TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
     "result": lambda payload, verbose, screen: _RESULTS.get(payload["action"], _result)(payload, verbose, screen),
     "schedule": _schedule,
     "check": _check,
-    **dict.fromkeys(("policies", "lint", "explanation", "policy-tests"), _about_policies),
     "version": _version,
     "list": _list,
     "diff": _diff,
@@ -321,5 +306,4 @@ _TEXTS: dict[str, Callable[[Payload, bool, Screen], str]] = {
     "entries": _entries,
     "verification": _verification,
     "archival": _archival,
-    "report": _report,
 }
