@@ -92,19 +92,9 @@ def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     widest = max(map(len, flat), default=0)
     for name, value in flat.items():
         since = screen.since(value) if name.endswith(_TIMES) and isinstance(value, str) else ""
-        rows = value if isinstance(value, list) and isinstance(next(iter(value), None), Mapping) else [value]
-        lines += [f"  {safe(name):{widest}}  {safe(_said(row))}{since}\n" for row in rows]
+        said = ", ".join(map(cell, value)) if isinstance(value, list) and value else cell(value)
+        lines.append(f"  {safe(name):{widest}}  {safe(said)}{since}\n")
     return "".join(lines)
-
-
-def _said(value: Any) -> str:
-    """Return a value as people read it: a list by commas, a table by its keys."""
-    match value:
-        case [_, *_]:
-            return ", ".join(map(_said, value))
-        case Mapping():
-            return ", ".join(f"{key} {_said(one)}" for key, one in value.items() if one not in (None, []))
-    return cell(value)
 
 
 _TIMES = ("_at", "_since", ".at", ".not_after", "end_of_life", "_date")
