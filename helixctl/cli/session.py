@@ -15,7 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
-from helixctl.cli.streams import Done, in_place_of, is_hung_up, printing, silence
+from helixctl.cli.streams import Done, in_place_of, is_hung_up, printing, silence, whole
 from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class World(NamedTuple):
     def real(cls) -> World:
         """Return the process's own world; from an input that was closed before it began nothing comes."""
         stdin = sys.stdin.buffer if sys.stdin else io.BytesIO()
-        return cls(os.environ, stdin, sys.stdout or in_place_of(1), sys.stderr or in_place_of(2))
+        return cls(os.environ, stdin, whole(sys.stdout or in_place_of(1)), sys.stderr or in_place_of(2))
 
 
 def _untold(done: int, total: int) -> None:

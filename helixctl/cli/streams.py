@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,13 @@ def in_place_of(descriptor: int) -> TextIO:
     """
     os.dup2(os.open(os.devnull, os.O_RDONLY), descriptor)
     return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def whole(stream: TextIO) -> TextIO:
+    """Return a stream that writes all or fails; unbuffered, Python drops what a full disk or a closed pipe did not take."""
+    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        return stream
+    return io.TextIOWrapper(io.BufferedWriter(stream.buffer), encoding=stream.encoding)
 
 
 def silence(stream: TextIO) -> None:

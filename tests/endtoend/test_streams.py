@@ -66,6 +66,18 @@ def test_what_becomes_of_the_output_never_changes_a_verdict(
     assert "cannot write to standard output" in ran.err
 
 
+@pytest.mark.parametrize(("ends", "code"), [("| head -c 10 >/dev/null", 141), (">cut", 8)], ids=["pipe", "disk"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_is_cut_short_is_told_also_where_python_does_not_buffer(
+    tmp_path: Path, ends: str, code: int, unbuffered: str
+) -> None:
+    line = f"ulimit -f 100; {' '.join(COMMAND)} completion fish {ends}; echo ${{PIPESTATUS[0]}}"
+    known = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=known, capture_output=True, text=True)
+    assert done.stdout == f"{code}\n"
+    assert ("cannot write to standard output: file too large" in done.stderr) is (code == 8)
+
+
 def test_a_change_that_was_made_ends_with_0_though_it_cannot_be_printed(full: Place, closed_pipe: int) -> None:
     ran = said_to(os.open("/dev/full", os.O_WRONLY), "block m@2.0.0", full.root)
     assert (ran.code, ran.err) == (0, "warning: cannot write to standard output: no space left on device\n")
