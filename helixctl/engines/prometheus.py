@@ -69,7 +69,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     counted = [count for labels, count in whole.items() if isinstance(found[labels], Inference)]
     if counted:
         fact = f"of {len(counted)} series nothing is known from the 30 days before"
-        more = f"{fact}: {sum(counted)} requests that are in their first samples all count"
+        more = f"{fact}: all that they had counted by their first sample counts (requests: {sum(counted)})"
         told = told._replace(notes=(*told.notes, more))
     bad = [error for error in found.values() if isinstance(error, LineError)]
     named = tuple(Malformed(name, 0, f"a series: {one}") for one in bad[:MAX_REPORTED])

@@ -124,9 +124,7 @@ def test_a_series_without_a_sample_before_the_range_counts_whole_and_that_is_sai
     server.within = [*series((1, {"1": 5, "+Inf": 7})), *old, *other]
     found = asked(server)
     assert found.stats.totals().requests == 1003
-    fact = (
-        "of 1 series nothing is known from the 30 days before: 1000 requests that are in their first samples all count"
-    )
+    fact = "of 1 series nothing is known from the 30 days before: all that they had counted by their first sample counts (requests: 1000)"
     assert fact in found.notes
     server.within = series((1, {"1": 5, "+Inf": 7}))
     assert not any("nothing is known" in note for note in asked(server).notes)
