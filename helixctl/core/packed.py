@@ -29,9 +29,6 @@ def _packed(value: Any) -> Any:
     match value:
         case str() | int() | None:
             return value
-        case Mapping():
-            table = {key: _packed(element) for key, element in value.items()}
-            return {"table": list(table.items())} if len(table) == 1 and not _TAGS.keys().isdisjoint(table) else table
         case tuple():
             return {"array": [_packed(element) for element in value]}
         case Decimal():
@@ -40,6 +37,9 @@ def _packed(value: Any) -> Any:
             return {"time": value.isoformat()}
         case date():
             return {"date": value.isoformat()}
+        case Mapping():
+            table = {key: _packed(element) for key, element in value.items()}
+            return {"table": list(table.items())} if len(table) == 1 and not _TAGS.keys().isdisjoint(table) else table
     raise TypeError(f"a record holds no {type(value).__name__}")
 
 

@@ -320,7 +320,7 @@ def _checked(data: Mapping[str, Any], schema: Schema, prefix: str) -> dict[str, 
 
 
 def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
-    if isinstance(kind, Mapping):
+    if not callable(kind):
         if not isinstance(value, Mapping):
             raise Invalid(f"{path}: expected a table, found {_kind_of(value)}", key=path, hint=f"write [{path}]")
         return _checked(value, kind, path + ".")

@@ -68,13 +68,16 @@ class Archival(NamedTuple):
     is_check: bool = False
 
 
+_AS_IT_IS = frozenset((str, int, bool, float, type(None)))
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON knows it: money as a number, times as RFC 3339."""
     if value is None or isinstance(value, (str, int)):  # a word of a closed set is text too
         return value
     match value:
         case dict():
-            return {str(key): plain(element) for key, element in value.items()}
+            return {str(key): one if type(one) in _AS_IT_IS else plain(one) for key, one in value.items()}
         case list() | tuple() | frozenset():
             return [plain(element) for element in value]
         case Decimal():

@@ -91,7 +91,7 @@ def unpainted(text: str) -> str:
 
 def width(text: str) -> int:
     """Return how many cells of a terminal the text takes."""
-    if NARROW.fullmatch(text):
+    if text.isascii() or NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 
