@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from helixctl.core import audit, notes, times
 from helixctl.core import request as ask
-from helixctl.core.facts import Fact
+from helixctl.core.facts import Fact, Latest
 from helixctl.core.integrity import CODES
-from helixctl.core.notes import Latest, Note, Sealed
+from helixctl.core.notes import Note, Sealed
 from helixctl.errors import BrokenLog, Damaged, NotFound, StorageRefused, Usage
 from helixctl.storage import anchor, disk, lock, tree
 from helixctl.storage.examination import Examined, examine
@@ -142,7 +142,7 @@ def _added_up(store: Store, paths: tuple[str, ...]) -> tuple[dict[str, Latest], 
     for path in paths:
         for _, number, raw in segment_lines(store.root, path):
             book.add(path, number, raw)
-    return {path: Latest(*row) for path, row in book.fresh.items()}, frozenset(book.facts)
+    return book.fresh, frozenset(book.facts)
 
 
 def _with_signatures(store: Store, paths: tuple[str, ...]) -> list[str]:

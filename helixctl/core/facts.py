@@ -7,9 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 Fact = tuple[str, str, str]
+
+
+class Latest(NamedTuple):
+    """The last change of a path: by which entry, to which digest, with which helixctl-written state."""
+
+    seq: int
+    hash: str
+    after: str | None
+    state: str | None
 
 
 def is_telling(raw: bytes) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
-from helixctl.core.notes import Latest
+from helixctl.core.facts import Latest
 
 OUTCOMES = ("ok", "denied", "incomplete", "drift", "needs_reconcile", "tampered")
 """From best to worst; a verification has the worst of its findings."""

@@ -12,13 +12,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from helixctl.core import times
+from helixctl.core.facts import Fact, Latest
 from helixctl.errors import Invalid
-
-if TYPE_CHECKING:
-    from helixctl.core.facts import Fact
 
 SEGMENT = r"audit/\d{4}/\d{2}/[0-9A-Za-z][0-9A-Za-z-]*\.jsonl"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
@@ -42,15 +40,6 @@ class Sealed(NamedTuple):
     lines: int
     first: int
     last: int
-
-
-class Latest(NamedTuple):
-    """The last change of a path among archived entries, as the log's index keeps it."""
-
-    seq: int
-    hash: str
-    after: str | None
-    state: str | None
 
 
 class Note(NamedTuple):

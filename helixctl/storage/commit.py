@@ -16,6 +16,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
+from helixctl.core.facts import Latest
 from helixctl.core.names import segment_path
 from helixctl.core.settings import Settings
 from helixctl.errors import BrokenLog, Changed, HelixError, TornAppend
@@ -276,7 +277,7 @@ def overlay(root: str) -> dict[str, str]:
     return found
 
 
-def edited(root: str, book: ledger.Ledger) -> Iterator[tuple[str, ledger.Logged | None, str | None]]:
+def edited(root: str, book: ledger.Ledger) -> Iterator[tuple[str, Latest | None, str | None]]:
     """Yield each of the files that people edit that differs from the log: its path, what the log knows, its digest."""
     present = tree.config_paths(root)
     below = (row for prefix in ("policies/", "trust/") for row in book.logged_below(prefix).items())

@@ -8,13 +8,13 @@ in the midst of one that was read before is found by `verify` only.
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from typing import Any, NamedTuple
 
 from helixctl.core import audit
 from helixctl.core.digest import Hashing, hashing
-from helixctl.core.facts import Fact, facts, is_telling, unreviewed
+from helixctl.core.facts import Fact, Latest, facts, is_telling, unreviewed
 from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
@@ -27,15 +27,6 @@ create table if not exists segment (path text primary key, size int, mtime_ns in
 create table if not exists logged (path text primary key, seq int, hash text, after text, state text) without rowid;
 create table if not exists fact (kind text, key text, value text, primary key (kind, key, value)) without rowid;
 """
-
-
-class Logged(NamedTuple):
-    """The last change of a path: by which entry, to which digest, with which helixctl-written state."""
-
-    seq: int
-    hash: str
-    after: str | None
-    state: str | None
 
 
 class Segment(NamedTuple):
@@ -62,20 +53,20 @@ class Ledger:
         self.segments: dict[str, Segment] = {}
         self.heads: dict[str, tuple[int, str]] = {}
         self.missing: set[str] = set()
-        self.fresh: dict[str, Logged] = {}
+        self.fresh: dict[str, Latest] = {}
         self.facts: set[Fact] = set()
         self.touched: set[str] = set()
 
-    def logged(self, path: str) -> Logged | None:
+    def logged(self, path: str) -> Latest | None:
         """Return the last change of a path, or None where the log has none."""
         return self.fresh.get(path) or next((found for _, found in self._stored("path = ?", path)), None)
 
-    def logged_below(self, prefix: str) -> dict[str, Logged]:
+    def logged_below(self, prefix: str) -> dict[str, Latest]:
         """Return the last change of each path that begins with `prefix`."""
         stored = dict(self._stored("path >= ? and path < ?", prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
         return stored | {path: found for path, found in self.fresh.items() if path.startswith(prefix)}
 
-    def logged_in(self, folder: str) -> dict[str, Logged]:
+    def logged_in(self, folder: str) -> dict[str, Latest]:
         """Return the last change of each path of a folder itself."""
         return {path: row for path, row in self.logged_below(f"{folder}/").items() if tree.is_in(folder, path)}
 
@@ -89,9 +80,9 @@ class Ledger:
         """Yield the overrides, of one model or of all, that nobody but who used them has reviewed, oldest first."""
         return unreviewed(self.noted("override", model), lambda entry: self.noted("review", entry))
 
-    def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Logged]]:
+    def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Latest]]:
         rows = self._rows(f"select path, seq, hash, after, state from logged where {where}", values)
-        yield from ((path, Logged(*rest)) for path, *rest in rows)
+        yield from ((path, Latest(*rest)) for path, *rest in rows)
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
         try:
@@ -122,7 +113,7 @@ class Ledger:
             line = audit.scan(raw, sha256)
             entry = audit.parse(raw) if is_telling(raw) else {"changes": ()}
             rows = entry["changes"]
-            logged = {row["path"]: Logged(line.seq, line.hash, row["after"], row["state"]) for row in rows}
+            logged = {row["path"]: Latest(line.seq, line.hash, row["after"], row["state"]) for row in rows}
         except (audit.BadLine, KeyError, TypeError) as error:
             fact = str(error) if isinstance(error, audit.BadLine) else "not an entry of the audit log"
             raise BrokenLog(fact, path=path, line=number, hint="helixctl verify shows all; restore the file") from None
@@ -133,12 +124,16 @@ class Ledger:
             self.missing.discard(line.hash)
         else:
             self.heads[line.hash] = (line.seq, line.at.decode())
-        for name, row in logged.items():
+        self.learn(logged, facts(entry))
+        return line.hash
+
+    def learn(self, rows: Mapping[str, Latest], told: Iterable[Fact]) -> None:
+        """Take in changes of paths, each where it is later than what is known, and facts."""
+        for name, row in rows.items():
             known = self.logged(name)
             if known is None or known[:2] < row[:2]:
                 self.fresh[name] = row
-        self.facts.update(facts(entry))
-        return line.hash
+        self.facts.update(told)
 
 
 def paths(root: str) -> list[str]:
@@ -240,11 +235,7 @@ def _read_tombstone(ledger: Ledger, path: str) -> None:
             note = notes.decode(handle.read(), "tombstone")
     except Invalid as error:
         raise error.become(BrokenLog, path) from None
-    ledger.facts |= note.facts
-    for name, row in note.files.items():
-        known = ledger.logged(name)
-        if known is None or known[:2] < row[:2]:
-            ledger.fresh[name] = Logged(*row)
+    ledger.learn(note.files, note.facts)
     stat = os.stat(full)
     ledger.segments[path] = Segment(path, stat.st_size, stat.st_mtime_ns, 1, "")
     ledger.touched.add(path)

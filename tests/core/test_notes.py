@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from helixctl.core.notes import Latest, Note, Sealed, decode, encode
+from helixctl.core.facts import Latest
+from helixctl.core.notes import Note, Sealed, decode, encode
 from helixctl.errors import Invalid
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
