@@ -31,7 +31,7 @@ _QUOTED = "|".join(
 )
 """What CEL takes as one text; the source is its language definition, section Syntax (STRING_LIT, BYTES_LIT)."""
 _ASIDE = re.compile(rf"(//[^\n]*)|({_QUOTED}|`[^`\n]*`)|\w+|[^\w'\"`/]+|.", re.DOTALL)
-_TOKEN = re.compile(r"([A-Za-z_]\w*)\s*\(|.", re.DOTALL | re.ASCII)
+_TOKEN = re.compile(r"([A-Za-z_]\w*)\s*\(|[()+]", re.ASCII)
 _PATH = re.compile(r"(?<![\w.])(model|current)((?:\s*\.\s*[A-Za-z_]\w*)+)(\s*\()?", re.ASCII)
 _INSTEAD = {"+": "subtract, or add outside of it", "matches": "use startsWith, endsWith or contains"}
 _LOOPS = frozenset({"all", "exists", "exists_one", "filter"})
