@@ -126,7 +126,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     for sources, query in groups(store.root, record, asked, settings):
         where |= query.where
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
-    _refuse_malformed(reduction, settings.max_malformed)
+    _refuse_malformed(reduction, settings.max_malformed, record.version)
     _refuse_unknown(reduction, where)
     if unsaid := sorted(reduction.lower - {*settings.lower_is_better}):
         names = ", ".join(f'"{name}"' for name in sorted({*unsaid, *settings.lower_is_better}))
@@ -142,6 +142,9 @@ def _refuse_vain(asked: Asked, settings: Settings) -> None:
     since, until = asked.query.since, asked.query.until
     if since and until and since >= until:
         raise Usage("--since is not before --until", hint="exchange the two")
+    names = [name for name, _ in asked.query.where]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Usage(f"--where names {twice!a} twice, and a record has one value of it", hint="leave one of them out")
     if asked.query.table and kind_of(asked, settings) != "cluster":
         raise Usage("--table names a table of a cluster", hint="say of which: --connect clickhouse://HOST/DATABASE")
 
@@ -167,7 +170,7 @@ def _nothing(reduction: Reduction, asked: Asked, where: Mapping[str, str]) -> It
         yield "there is no record in what was read"
 
 
-def _refuse_malformed(reduction: Reduction, most: int) -> None:
+def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:
     if reduction.malformed_count <= most:
         return
     named = "; ".join(str(bad) for bad in reduction.malformed[:NAMED])
@@ -175,7 +178,7 @@ def _refuse_malformed(reduction: Reduction, most: int) -> None:
     more = f"; and {left} more" if left else ""
     hint = "correct the lines, or raise evaluation.max_malformed in helix.toml"
     if reduction.mismatched_count == reduction.malformed_count:
-        hint = "evaluate what they name, or leave them out, as by --where version=VERSION"
+        hint = f"evaluate what they name, or leave them out, as by --where version={version}"
     elif reduction.is_empty and not reduction.skipped:
         hint = "no line can be read: check --format and --map, or correct the lines"
     fact = f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed"

@@ -655,7 +655,7 @@ GOOD = b'{"success":true,"latency_ms":5}\n'
 @pytest.mark.parametrize(
     ("raw", "words", "hint"),
     [
-        (GOOD + GOOD.replace(b"{", b'{"version":"9.0.0",'), (), "leave them out, as by --where version=VERSION"),
+        (GOOD + GOOD.replace(b"{", b'{"version":"9.0.0",'), (), "leave them out, as by --where version=2.0.0"),
         (GOOD + b"x\n", (), "correct the lines, or raise evaluation.max_malformed"),
         (GOOD, ("--format", "otlp"), "check --format and --map"),
         (GOOD, ("--format", "parquet"), "check the file"),
