@@ -24,6 +24,8 @@ RELATIVE = ("cost_per_request", "avg_input_tokens", "avg_output_tokens")
 SCORES = "scores."
 MOST_TIMES = 1000
 """Beyond so many times the samples, more of them are no advice."""
+_FEWEST_FOR_P95 = 20
+"""Below it the P95 is the slowest request of all, above which the baseline has none by its choice."""
 _LOOK = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,2})", re.ASCII)
 
 
@@ -218,7 +220,7 @@ def _rate(metric: str, sides: Iterable[tuple[int, int]], z: float) -> Delta:
 
 
 def _slow_share(new: Totals, old: Totals, z: float) -> Delta:
-    limit = st.nearest_rank(old.ranked, 95, 100)
+    limit = st.nearest_rank(old.ranked, 95, 100) if old.timed >= _FEWEST_FOR_P95 else None
     if limit is None:
         return _measured("slow_share", None, None, 0, new.timed)
     slow = ((side.ranked.above(limit), side.timed) for side in (new, old))

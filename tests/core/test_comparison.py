@@ -464,3 +464,11 @@ def test_a_difference_that_is_the_margin_is_settled_by_no_number_of_requests() -
     few = scored(*shares(30, 10)), scored(*shares(30, 10))
     (told,) = advice(compare(*few, Margins.of({"score": Decimal("0.1")})), "a", "b")
     assert "scores.exact is undecided against b: about 3.7 times as many" in told
+
+
+@pytest.mark.parametrize(("baseline", "known"), [(2, False), (19, False), (20, True)])
+def test_a_baseline_too_small_for_a_p95_calls_no_candidate_slower_by_it(baseline: int, known: bool) -> None:
+    found = compare(table([100] * 200 + [300] * 200), table([100 + n for n in range(baseline)]), MARGINS)
+    share = next(one for one in found.deltas if one.metric == "slow_share")
+    assert (share.baseline is not None) is known
+    assert (share.verdict is Verdict.UNDECIDED) is not known
