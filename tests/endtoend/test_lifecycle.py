@@ -436,7 +436,7 @@ def test_fields_choose_what_is_shown_in_every_format(full: Place, cli: Cli) -> N
     ran = cli("list", "--fields", "statuss")
     assert is_refusal(ran, 2)
     assert "did you mean 'status'?" in ran.err
-    assert "hint: fields: model, version, status" in ran.err
+    assert "hint: fields: ref, model, version, status" in ran.err
 
 
 def test_history_and_log_are_newest_first_and_the_export_oldest_first(full: Place, cli: Cli) -> None:
