@@ -41,6 +41,7 @@ MEMORY = "320MiB"
 """DuckDB's own limit; the process takes about 150 MiB besides."""
 
 _PIECE = MAX_LINE // 2
+_USUAL_LINE = 4096
 _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 _SQUARES = ("{0} * {0}", "CAST({0} AS HUGEINT) * {0}")
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
@@ -124,7 +125,7 @@ def _is_plain(source: Source) -> bool:
     with open(source.name, "rb") as file:
         if file.read(2) not in _PACKED:
             starts = range(0, os.path.getsize(source.name), _PIECE)
-            return all(b"\n" in _read(file, at, FIRST) or b"\n" in _read(file, at, _PIECE) for at in starts[:-1])
+            return all(b"\n" in _read(file, at, _USUAL_LINE) or b"\n" in _read(file, at, _PIECE) for at in starts[:-1])
     with source.opened() as stream:
         try:
             while len(piece := stream.read(_PIECE)) == _PIECE:
