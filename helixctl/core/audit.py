@@ -263,7 +263,7 @@ def parse(raw: bytes) -> dict[str, Any]:
         BadLine: not UTF-8, not JSON, a duplicate key, or a number that is not whole.
     """
     try:
-        entry = json.loads(raw, object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float)
+        entry = _decode(raw.decode())
     except (ValueError, RecursionError) as error:
         raise BadLine(str(error) if isinstance(error, BadLine) else "not JSON") from None
     if not isinstance(entry, dict):
@@ -301,6 +301,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_float(literal: str) -> Any:
     raise BadLine("a number that is not whole")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_no_float, parse_constant=_no_float).decode
 
 
 def entry_id(at: datetime, random: bytes) -> str:

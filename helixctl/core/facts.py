@@ -21,8 +21,14 @@ class Latest(NamedTuple):
     state: str | None
 
 
-def is_telling(raw: bytes) -> bool:
-    """Tell whether the line of an entry may change a file or tell a fact; others need not be parsed."""
+def is_telling(raw: bytes, model: bytes = b"") -> bool:
+    """Tell whether the line of an entry may change a file or tell a fact; others need not be parsed.
+
+    Args:
+        model: what only changes versions of others than this one is no matter.
+    """
+    if model not in raw and b"\\" not in raw and raw.count(b'"path":"') == raw.count(b'"path":"models/'):
+        return False
     return b'"changes":[]' not in raw or b'"action":"eol.warned"' in raw or b'"swept":true' in raw
 
 

@@ -223,7 +223,7 @@ class Store(NamedTuple):
         """Return a model as it lies on disk, compared with the log; nothing is written."""
         from helixctl.storage import ledger
 
-        with closing(ledger.load(self.root)) as book:
+        with closing(ledger.load(self.root, model)) as book:
             return self.snapshot(model, at, book, rules)
 
     def _compared(self, now: Snapshot, book: Ledger) -> Snapshot:

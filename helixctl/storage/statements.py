@@ -35,11 +35,11 @@ def informed(store: Store, now: Snapshot, plan: Plan, book: Ledger | None) -> Sn
     Raises:
         BadSettings: trust/approvers.toml or trust/allowed_signers does not load.
     """
-    if book is None:
-        with closing(ledger.load(store.root)) as loaded:
-            return informed(store, now, plan, loaded)
     subject = plan.subject
     assert subject is not None
+    if book is None:
+        with closing(ledger.load(store.root, subject.ref.model)) as loaded:
+            return informed(store, now, plan, loaded)
     trust = vouching.trusted(store, vouching.commit_of(store, now.settings))
     files = {path: row.after for path, row in book.logged_in(folder_of(subject.ref)).items()}
     now = seen(store, now, plan, Said(files, book.noted), trust)._replace(trust=trust)

@@ -246,3 +246,25 @@ def test_an_index_of_another_form_is_built_anew(place: Place) -> None:
     assert facts(place) == truth
     place.register("m@2.0.0")
     expect_same(place)
+
+
+def test_a_ledger_about_one_model_says_of_it_what_the_whole_one_says(place: Place) -> None:
+    for name in ("acme/one", "acme/two"):
+        for version in ("1.0.0", "2.0.0"):
+            place.serve(f"{name}@{version}")
+        place.registry.rollback(name)
+    (place.root / "policies/default.toml").unlink()
+    place.register("acme/two@3.0.0")
+    (place.root / ledger.INDEX).unlink()
+    with closing(ledger.load(str(place.root))) as whole, closing(ledger.load(str(place.root), "acme/one")) as part:
+        assert (part.heads, part.missing, part.segments) == (whole.heads, whole.missing, whole.segments)
+        assert part.logged_below("models/acme/one/") == whole.logged_below("models/acme/one/") != {}
+        assert [part.logged_below("policies/"), part.logged("helix.toml")] == [
+            whole.logged_below("policies/"),
+            whole.logged("helix.toml"),
+        ]
+        for kind, key in (("author", "acme/one@1.0.0"), ("override", "acme/one")):
+            assert part.noted(kind, key) == whole.noted(kind, key) != set()
+        assert part.logged("models/acme/two/1.0.0.toml") != whole.logged("models/acme/two/1.0.0.toml")
+        with pytest.raises(AssertionError):
+            ledger.save(part)
