@@ -222,7 +222,7 @@ def _rate(metric: str, sides: Iterable[tuple[int, int]], z: float) -> Delta:
 def _slow_share(new: Totals, old: Totals, z: float) -> Delta:
     limit = st.nearest_rank(old.ranked, 95, 100) if old.timed >= _FEWEST_FOR_P95 else None
     if limit is None:
-        return _measured("slow_share", None, None, 0, new.timed)
+        return _measured("slow_share", None, None, old.timed, new.timed)
     slow = ((side.ranked.above(limit), side.timed) for side in (new, old))
     return _rate("slow_share", slow, z)
 
