@@ -73,8 +73,12 @@ def evaluate(
 
         compared, notes = comparison.beside(store, comparison.Side(record, asked), reduction, against)
         evaluation = comparison.weighed(alone, compared)
-    notes += _from_the_future(reduction, now)
+    notes += _odd_times(reduction, now)
     source = kind_of(asked, settings)
+    if source == "files":  # what was recorded is another question, and its answer would stand in place of this one
+        bare = f"helixctl evaluate {record.ref}`"
+        advice = tuple(one.replace(bare, f"{bare[:-1]} --from FILE`") for one in evaluation.recommendations)
+        evaluation = evaluation._replace(recommendations=advice)
     metrics = {
         **({"newest_at": evaluation.newest_at} if evaluation.newest_at else {}),
         **evaluation.as_metrics(),
@@ -101,11 +105,12 @@ def _serving(store: Store, ref: Ref) -> str | None:
         return None
 
 
-def _from_the_future(reduction: Reduction, now: datetime) -> tuple[str, ...]:
-    latest = reduction.stats.latest
-    if latest is None or latest <= now + CLOCK_TOLERANCE:
-        return ()
-    return (f"an inference is of {short(latest)}, which is yet to come: check the clock that wrote it",)
+def _odd_times(reduction: Reduction, now: datetime) -> tuple[str, ...]:
+    latest, timeless = reduction.stats.latest, reduction.stats.of_windows({""}).totals().requests
+    notes = [f"{timeless} inferences carry no time, so no rule with max_age passes"] if timeless else []
+    if latest is not None and latest > now + CLOCK_TOLERANCE:
+        notes.append(f"an inference is of {short(latest)}, which is yet to come: check the clock that wrote it")
+    return tuple(notes)
 
 
 def violated(evaluation: Evaluation) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from helixctl.core import evidence
 from helixctl.core.audit import Filter
+from helixctl.core.digest import sha256
 from helixctl.core.evidence import Evidence
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.engines import Reduction
-from helixctl.errors import HelixError, Invalid, NotFound
+from helixctl.errors import Damaged, HelixError, Invalid, NotFound
 from helixctl.storage import tree
 from helixctl.storage.registry import Store
 
@@ -75,7 +76,8 @@ def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bo
     if is_expired:
         return head
     try:
-        one = evidence.decode(store.read(path))
+        raw = store.read(path)
+        one = evidence.decode(raw)
     except HelixError as error:
         return head._replace(fault=f"{error.message}")
     again = one.judged()
@@ -90,6 +92,8 @@ def _rechecked(store: Store, path: str, entry: dict[str, Any], *, is_expired: bo
     }
     wrong = [name for name, (logged, now) in facts.items() if logged != now]
     fault = f"{', '.join(wrong)} differ from what the log says" if wrong else None
+    if fault is None and sha256(raw) not in (change["after"] for change in entry["changes"] if change["path"] == path):
+        fault = "the file is not the one that the log knows"
     return head._replace(recomputed=str(verdict), fault=fault)
 
 
@@ -97,7 +101,7 @@ def window(store: Store, record: Record, span: timedelta, now: datetime) -> Redu
     """Add up the evidence of a version, as it serves now, that is of the last days.
 
     Raises:
-        NotFound: there is none. Invalid: a file is damaged, or holds inferences without a time.
+        NotFound: there is none. Damaged: a file is no evidence. Invalid: one holds inferences without a time.
     """
     ref = record.ref
     with store.reading() as still:
@@ -122,4 +126,4 @@ def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:
         try:
             yield path, evidence.decode(store.read(path))
         except Invalid as error:
-            raise error.at(path) from None
+            raise Damaged(error.message, path=path, hint="restore the file from git") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -70,12 +71,21 @@ def groups(root: str, record: Record, asked: Asked, settings: Settings) -> Itera
         name = os.path.basename(source.name).partition(".")[0]
         yield Group((source,), asked.query._replace(format="dataset", name=name, connect=None))
     if is_of_recorded(asked):
-        recorded = tuple(Source(path) for path in inferences.files(root, record))
+        recorded = tuple(map(_whole, inferences.files(root, record)))
         yield Group(recorded, asked.query._replace(format="native", columns={}, connect=None, table=None))
     for name in sorted(named):
         stated = dict(settings.sources[name])
         files = [one if one == "-" else os.path.join(root, one) for one in stated.pop("from", ())]
         yield Group(find_sources(files, asked.stdin), _over(stated, asked.query))
+
+
+def _whole(path: str) -> Source:
+    """Return a segment without half a line that a crash left at its end, which the next `record` cuts off."""
+    with open(path, "rb") as file:
+        if not os.path.getsize(path) or (file.seek(-1, os.SEEK_END) >= 0 and file.read() == b"\n"):
+            return Source(path)
+        file.seek(0)
+        return Source(path, io.BytesIO(file.read().rpartition(b"\n")[0] + b"\n"))
 
 
 def is_of_recorded(asked: Asked) -> bool:
@@ -171,13 +181,16 @@ def _nothing(reduction: Reduction, asked: Asked, where: Mapping[str, str]) -> It
 
 
 def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:
-    if reduction.malformed_count <= most:
+    is_cut = any(bad.is_rest for bad in reduction.malformed)
+    if reduction.malformed_count <= most and not is_cut:
         return
     named = "; ".join(str(bad) for bad in reduction.malformed[:NAMED])
     left = reduction.malformed_count - sum(bad.rows for bad in reduction.malformed[:NAMED])
     more = f"; and {left} more" if left else ""
     hint = "correct the lines, or raise evaluation.max_malformed in helix.toml"
-    if reduction.mismatched_count == reduction.malformed_count:
+    if is_cut:
+        hint = "mend the source: nobody knows how much is missing, so evaluation.max_malformed lets none of it pass"
+    elif reduction.mismatched_count == reduction.malformed_count:
         hint = f"evaluate what they name, or leave them out, as by --where version={version}"
     elif reduction.is_empty and not reduction.skipped:
         hint = "no line can be read: check --format and --map, or correct the lines"

@@ -314,8 +314,11 @@ def _once(errors: ThresholdResult, successes: ThresholdResult, *rest: ThresholdR
 def _units(totals: Totals, ref: str) -> Iterator[str]:
     p95, (low, high) = st.nearest_rank(totals.ranked, 95, 100), _USUAL_P95_MS
     if p95 is not None and not low <= p95 <= high:
+        from helixctl.core.columns import FIELDS
+
         unit, scale = ("seconds", "* 1000") if p95 < low else ("microseconds", "/ 1000")
-        again = f"helixctl evaluate {ref} --from FILE --map success=success --map 'latency_ms=latency_ms {scale}'"
+        maps = " ".join(f"--map {name}={name}" for name in FIELDS if name != "latency_ms")
+        again = f"helixctl evaluate {ref} --from FILE {maps} --map 'latency_ms=latency_ms {scale}'"
         yield f"p95_latency_ms is {p95}: were {unit} meant, not milliseconds? If so run `{again}`"
 
 

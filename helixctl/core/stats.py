@@ -351,7 +351,16 @@ def _sound(group: Group) -> bool:
         and 0 not in counts
         and requests >= max(1, *(cells[column] for column in _moment_columns()))
         and untimed >= failures == sum(cells[_FIRST_ERROR:_FIRST_MOMENT])
+        and all(_are_of_one(*cells[column : column + 3]) for column in _moment_columns())
     )
+
+
+def _are_of_one(n: int, total: int, squares: int) -> bool:
+    """Tell whether some numbers have this sum and sum of squares.
+
+    Source: the inequality of Cauchy and Schwarz.
+    """
+    return n * squares >= total * total and (n > 0 or squares == 0)
 
 
 def _scored(score: Score) -> bool:

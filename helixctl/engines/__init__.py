@@ -115,7 +115,8 @@ class Source(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """A line that could not be read, and why, never its content; mismatched where it names another version.
+    """A line that could not be read, and why, never its content; mismatched where it names another version, `is_rest` where
+    nothing after it is read either.
 
     A table on a cluster has no lines: there it stands for so many `rows`, and `line` is 0.
     """
@@ -125,6 +126,7 @@ class Malformed(NamedTuple):
     why: str
     mismatched: bool = False
     rows: int = 1
+    is_rest: bool = False
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source

@@ -8,7 +8,7 @@ from io import BufferedReader
 
 from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
-from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, Skipped, detected, reader
+from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, RestError, Skipped, detected, reader
 
 MANY_FIELDS = 1000
 """So many names are enough to find one that is like a name which no record has."""
@@ -46,7 +46,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
                 case Malformed():
                     malformed_count += 1
                     mismatched_count += found.mismatched
-                    if malformed_count <= MAX_REPORTED:
+                    if malformed_count <= MAX_REPORTED or found.is_rest:
                         malformed.append(found)
     found = Reduction(builder.build(), tuple(malformed), malformed_count, mismatched_count, skipped)
     return counted.merge(found.among(fields))
@@ -65,7 +65,13 @@ def read_records(
     with source.opened() as stream:
         for number, found in _records(stream, subject, query):
             if isinstance(found, LineError):
-                yield Malformed(source.name, number, str(found), isinstance(found, MismatchError))
+                yield Malformed(
+                    source.name,
+                    number,
+                    str(found),
+                    isinstance(found, MismatchError),
+                    is_rest=isinstance(found, RestError),
+                )
             elif has_window and isinstance(found, Inference):
                 kept = _within(found, query)
                 yield kept if kept is not None else Malformed(source.name, number, TIMELESS)
@@ -80,7 +86,7 @@ def _records(stream: BufferedReader, subject: Subject, query: Query) -> Iterator
         for number, found in reader(name).read(stream, subject, query):
             yield number, found
     except EOFError:
-        yield number + 1, LineError("the compressed data is broken, or cut short, here")
+        yield number + 1, RestError("the compressed data is broken, or cut short, here")
 
 
 def _within(found: Inference, query: Query) -> Inference | Skipped | None:

@@ -508,3 +508,46 @@ def kept(place: Place) -> list[str]:
 def test_metrics_say_where_the_inferences_came_from(asked: Asked, kind: str) -> None:
     sources: dict[str, dict[str, Any]] = {"warehouse": {"connect": "pyspark"}, "nightly": {"from": ["x"]}}
     assert kind_of(asked, Settings("r", "r", sources=sources)) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("cell.csv", "ok,took\n" + "yes,5\n" * 80 + f'yes,"{"x" * 2_000_000}"\n' + "no,5\n" * 500),
+        ("array.json", "[" + '{"ok": "yes", "took": 5},' * 80 + "oops," + '{"ok": "no", "took": 5},' * 500 + "]"),
+    ],
+)
+def test_a_source_whose_rest_cannot_be_read_never_passes(place: Place, tmp_path: Path, name: str, raw: str) -> None:
+    place.register("m@1.0.0")
+    settings(place, "max_malformed = 1000")
+    (tmp_path / name).write_text(raw)
+    columns = {"success": "ok == yes", "latency_ms": "took"}
+    with pytest.raises(Invalid, match="from here on") as refused:
+        place.registry.evaluate("m@1.0.0", asked=Asked([str(tmp_path / name)], Query(columns=columns)))
+    assert "nobody knows how much is missing" in str(refused.value.hint)
+
+
+def test_inferences_without_a_time_are_counted_in_a_note(place: Place) -> None:
+    place.register("m@1.0.0")
+    mixed = io.BytesIO(lines(60).read() + lines(40, ts=None).read())
+    found = place.registry.evaluate("m@1.0.0", ["-"], stdin=mixed)
+    assert found.notes == ("40 inferences carry no time, so no rule with max_age passes",)
+
+
+def test_half_a_line_at_the_end_of_what_was_recorded_is_left_to_the_next_record(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.record("m@1.0.0", [json.loads(line()) for _ in range(60)])
+    (segment,) = (place.root / ".helix/inferences").rglob("*.jsonl")
+    with segment.open("ab") as handle:
+        handle.write(b'{"success": tr')
+    before = segment.read_bytes()
+    assert place.registry.evaluate("m@1.0.0").evaluation.samples == 60
+    assert segment.read_bytes() == before
+
+
+def test_a_unit_in_doubt_is_asked_about_with_every_field_kept(place: Place) -> None:
+    place.register("m@1.0.0")
+    found = place.registry.evaluate("m@1.0.0", ["-"], stdin=lines(60, latency_ms=0.4), dry_run=True)
+    asked = next(one for one in found.evaluation.recommendations if "were seconds meant" in one)
+    for name in ("ts", "model", "version", "confidence", "cost", "input_tokens"):
+        assert f"--map {name}={name} " in asked

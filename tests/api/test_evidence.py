@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from helixctl.core.evidence import Evidence, decode, encode
 from helixctl.core.judge import Thresholds
 from helixctl.core.names import Ref
 from helixctl.core.stats import Inference, StatsBuilder
-from helixctl.errors import Invalid, NotFound
+from helixctl.errors import Damaged, Invalid, NotFound
 from tests.conftest import Place
 
 DAY = "2026-02-%02dT10:00:00Z"
@@ -230,3 +231,26 @@ def test_what_is_known_by_bucket_only_stays_so_in_evidence_and_in_a_window(place
     summed = place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
     assert (summed.evaluation.verdict, summed.evaluation.samples) == ("inconclusive", 180)
     assert place.registry.recheck("m@1.0.0").is_sound
+
+
+def rewritten(path: Path, old: bytes, new: bytes) -> None:
+    text = gzip.decompress(path.read_bytes())
+    assert old in text
+    path.write_bytes(gzip.compress(text.replace(old, new, 1), mtime=0))
+
+
+def test_evidence_whose_thresholds_were_eased_is_not_the_one_that_the_log_knows(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+    rewritten(kept(place)[0], b'"max_error_rate":"0.05"', b'"max_error_rate":"0.06"')
+    (found,) = place.registry.recheck("m@1.0.0").found
+    assert found.fault is not None
+
+
+def test_sums_that_no_numbers_have_are_refused_by_recheck_and_by_a_window(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+    rewritten(kept(place)[0], b",60,54000000,48600000000000]", b",60,54000000,1]")
+    assert not place.registry.recheck("m@1.0.0").is_sound
+    with pytest.raises(Damaged, match="evidence"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=90)))

@@ -438,12 +438,17 @@ def test_a_time_range_leaves_out_what_lies_outside_and_refuses_what_has_no_time(
     ],
 )
 def test_real_results_are_read_as_they_are(pattern: str, requests: int, failures: int, scores: int) -> None:
-    subject = Subject("x/m", "1.0.0", provider_model_id="gpt-4o-mini")
     for path in DATA.glob(pattern):
+        is_lm_eval = "lm-eval" in pattern
+        name = json.loads(path.read_text())["model_name"] if is_lm_eval else "gpt-4o-mini"
+        subject = Subject("x/m", "1.0.0", provider_model_id=name)
         found = reduce([Source(str(path))], subject)
         totals = found.stats.totals()
         assert (totals.requests, totals.failures, len(found.stats.scores)) == (requests, failures, scores)
         assert found.malformed_count == 0
+        if is_lm_eval:
+            other = reduce([Source(str(path))], Subject("x/m", "1.0.0"))
+            assert (other.mismatched_count, other.stats.scores) == (1, ())
 
 
 @pytest.mark.parametrize(
@@ -502,3 +507,27 @@ def test_real_traces_are_read_by_a_column_map(
     totals = found.stats.totals()
     assert (found.malformed_count, totals.requests, totals.failures, totals.timed) == (0, requests, failures, timed)
     assert totals.measures["output_tokens"].n == requests
+
+
+def test_scores_of_another_model_are_not_taken_for_those_of_the_version() -> None:
+    raw = json.dumps(
+        {
+            "results": {"t": {"alias": "t", "acc,none": 0.5, "acc_stderr,none": 0.1}},
+            "n-samples": {"t": {"effective": 9}},
+        }
+    )
+    for name, scores in (("acme/m", 1), ("other", 0), (None, 1)):
+        found = read((raw[:-1] + f', "model_name": {json.dumps(name)}}}').encode(), format="lm-eval")
+        assert (len(found.stats.scores), found.mismatched_count) == (scores, 1 - scores)
+
+
+def test_a_record_is_chosen_by_one_of_its_tags() -> None:
+    raw = b'{"success":true,"latency_ms":5,"tags":["prod","eu"]}\n{"success":true,"latency_ms":5,"tags":["test"]}\n'
+    found = read(raw, where=(("tags", "prod"),))
+    assert (found.stats.totals().requests, found.skipped) == (1, 1)
+
+
+def test_a_header_that_has_a_column_twice_is_refused() -> None:
+    columns = {"latency_ms": "took", "success": "ok == yes"}
+    with pytest.raises(Usage, match="twice"):
+        read(b"ok,took,took\nyes,5,9\n", columns=columns, format="csv")

@@ -43,6 +43,10 @@ class MismatchError(LineError):
     """A record that names another model or version."""
 
 
+class RestError(LineError):
+    """A source of which nothing is read from some record on: how many are missing, nobody knows."""
+
+
 class Skipped(NamedTuple):
     """A record that is left out: by the query's `where`, then it has these fields, or for another reason."""
 

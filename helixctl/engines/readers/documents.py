@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, MismatchError, lines
+from helixctl.engines.readers import Found, LineError, MismatchError, RestError, lines
 
 MOST_BYTES = 256 * 2**20
 MOST_RECORD = 32 * 2**20
@@ -85,9 +85,9 @@ def _elements(stream: BinaryIO) -> Iterator[tuple[int, Record | LineError]]:
     except LineError as error:
         yield place, error
     except UnicodeDecodeError:
-        yield place or 1, LineError("not UTF-8 from here on")
+        yield place or 1, RestError("not UTF-8 from here on")
     except (ValueError, RecursionError):
-        yield place, LineError("not JSON from here on")
+        yield place, RestError("not JSON from here on")
 
 
 class _Window:
@@ -131,7 +131,7 @@ class _Window:
     def _has_more(self) -> bool:
         left = self._text[self._at :]
         if len(left) > MOST_RECORD:
-            raise LineError("longer than 32 MiB, or not JSON; nothing from here on is read")
+            raise RestError("longer than 32 MiB, or not JSON; nothing from here on is read")
         piece = self._stream.read(max(_PIECE, len(left)))
         self._text, self._at = left + self._decoder.decode(piece, not piece), 0
         return bool(piece)

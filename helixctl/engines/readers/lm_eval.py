@@ -36,11 +36,12 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         results = lines.at(found, "results") if isinstance(found, dict) else None
         if not isinstance(found, dict) or not isinstance(results, dict):
             raise LineError("no results of lm-eval")
+        if skipped := lines.left_out(found, query):
+            yield 1, skipped
+            return
+        documents.refuse_other_model(found.get("model_name"), subject, documents.chosen_by(query), "model_name")
     except documents.ODD as error:
         yield 1, documents.fault(error)
-        return
-    if skipped := lines.left_out(found, query):
-        yield 1, skipped
         return
     for place, (task, metrics) in enumerate(results.items(), 1):
         try:

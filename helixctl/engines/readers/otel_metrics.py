@@ -191,4 +191,5 @@ def _squares(point: _Point) -> int:
     """Return what the sum of squares is at most: of each bucket its bound, and of the last the square of the sum."""
     bounded = sum(count * math.ceil(bound) ** 2 for count, bound in zip(point.counts, point.bounds, strict=False))
     most = math.ceil(point.total) ** 2
-    return min(most, bounded + (most if point.counts[-1] else 0))
+    least = -(-(round(point.total) ** 2) // sum(point.counts))
+    return max(least, min(most, bounded + (most if point.counts[-1] else 0)))

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from helixctl.core.columns import Expression, compiled, plain, valued
 from helixctl.core.stats import Inference
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, documents, lines
+from helixctl.engines.readers import Found, LineError, RestError, documents, lines
 from helixctl.engines.readers.native import inference
 from helixctl.errors import Usage
 
@@ -87,12 +87,15 @@ def _inference(
 def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
     """Yield each row of CSV with the line it ends on, by its header; cells that are numbers, true, false or empty are read as that."""
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    rows = csv.reader(text, strict=True)
+    csv.field_size_limit(lines.MAX_LINE)
+    rows = csv.reader(_bounded(text), strict=True)
     header: list[str] | None = None
     try:
         for row in rows:
             if header is None:
                 header = row
+                if twice := sorted({name for name in header if header.count(name) > 1}):
+                    raise Usage(f"the header has {twice[0]!a} twice", hint="give each column a name of its own")
             elif row and len(row) != len(header):
                 yield (
                     rows.line_num,
@@ -101,11 +104,18 @@ def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineE
             elif row:
                 yield rows.line_num, dict(zip(header, map(_value, row), strict=True))
     except UnicodeDecodeError:
-        yield rows.line_num + 1, LineError("not UTF-8 from here on")
+        yield rows.line_num + 1, RestError("not UTF-8 from here on")
     except csv.Error:
-        yield rows.line_num, LineError("not CSV from here on")
+        yield rows.line_num, RestError(f"not CSV from here on, or a line of more than {lines.MAX_LINE} characters")
     finally:
         text.detach()
+
+
+def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(lines.MAX_LINE + 1):
+        if len(line) > lines.MAX_LINE:
+            raise csv.Error
+        yield line
 
 
 def _value(cell: str) -> object:
