@@ -23,7 +23,7 @@ DELTA = {
 
 
 def files(place: Place) -> dict[str, Path]:
-    line = '{{"success":true,"latency_ms":{},"confidence":0.9,"cost":{}}}\n'
+    line = '{{"ts":"2026-02-28T10:00:00Z","success":true,"latency_ms":{},"confidence":0.9,"cost":{}}}\n'
     found = {name: place.root.parent / f"{name}.jsonl" for name in ("usual", "slow", "cheap", "few")}
     usual = [line.format(100 + i % 50, 0.001) for i in range(1000)]
     found["usual"].write_text("".join(usual))
