@@ -172,8 +172,8 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date, served: tuple[Ref
             left_out.append(name)
             continue
         if days:
-            total = total.merge(one.stats.of_windows(days))
-            best = best.merge((one.best or one.stats).of_windows(days))
+            inside = (table.of_windows(days)._replace(scores=()) for table in (one.stats, one.best or one.stats))
+            total, best = (known.merge(table) for known, table in zip((total, best), inside, strict=True))
             is_coarse |= one.best is not None
             taken |= days
             counted += 1

@@ -19,7 +19,7 @@ from helixctl.errors import BrokenLog, Damaged, Invalid
 from helixctl.storage import disk, tree
 
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
-FORM = "4"
+FORM = "5"
 """Of the index; one of another form is built anew."""
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
@@ -137,7 +137,10 @@ class Ledger:
             known = self.logged(name)
             if known is None or known[:2] < row[:2]:
                 self.fresh[name] = row
-        self.facts.update(told)
+        # tombstones of an earlier build name the digest beside the version of an author
+        self.facts.update(
+            (kind, key.partition(" ")[0] if kind == "author" else key, value) for kind, key, value in told
+        )
 
 
 def paths(root: str) -> list[str]:

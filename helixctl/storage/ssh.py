@@ -128,8 +128,8 @@ def _refuse_unread(raw: bytes, krl: str | None = None) -> None:
     """
     line = None
     if not raw.startswith(b"SSHKRL\n\0"):
-        rows = ((number, row.strip()) for number, row in enumerate(raw.splitlines(), 1))
-        line = next((number for number, row in rows if row and not row.startswith(b"#") and not _is_key(row)), None)
+        rows = ((at, row.removesuffix(b"\r").strip(b" \t")) for at, row in enumerate(raw.split(b"\n"), 1))
+        line = next((at for at, row in rows if b"\r" in row or (row and row[:1] != b"#" and not _is_key(row))), None)
     elif krl:
         words = ["ssh-keygen", "-Q", "-l", "-f", krl]
         line = 1 if subprocess.run(words, capture_output=True, check=False, timeout=30).returncode else None
@@ -139,9 +139,9 @@ def _refuse_unread(raw: bytes, krl: str | None = None) -> None:
 
 
 def _is_key(line: bytes) -> bool:
-    kind, _, rest = line.partition(b" ")
-    with suppress(ValueError, IndexError):
-        blob = base64.b64decode(rest.split()[0], validate=True)
+    with suppress(ValueError):
+        kind, encoded, *_ = line.split(None, 2)
+        blob = base64.b64decode(encoded, validate=True)
         return blob[4 : 4 + int.from_bytes(blob[:4])] == kind
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from helixctl.core import evidence
 from helixctl.core.evidence import Evidence, decode, encode
 from helixctl.core.judge import Thresholds
 from helixctl.core.names import Ref
-from helixctl.core.stats import Inference, StatsBuilder
+from helixctl.core.stats import Inference, Score, StatsBuilder
 from helixctl.errors import Damaged, Invalid, NotFound
 from tests.conftest import Place
 
@@ -254,3 +254,15 @@ def test_sums_that_no_numbers_have_are_refused_by_recheck_and_by_a_window(place:
     assert not place.registry.recheck("m@1.0.0").is_sound
     with pytest.raises(Damaged, match="evidence"):
         place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=90)))
+
+
+def test_a_window_takes_no_score_as_nobody_knows_of_which_day_it_is() -> None:
+    served = Ref("m", "1.0.0"), "a" * 64
+    builder = StatsBuilder("m", "1.0.0")
+    for day in (1, 25):
+        at = datetime(2026, 2, day, tzinfo=UTC)
+        builder.add(Inference(at, "", True, 100, None, None, None, None), None)
+    builder.score(Score("exact", 99, 99_000_000, 99_000_000_000_000))
+    one = Evidence(*served, "files", Thresholds(), "passed", True, builder.build())
+    found = evidence.summed([("one", one)], date(2026, 2, 20), served)
+    assert (found.stats.totals().requests, found.stats.scores) == (1, ())

@@ -268,3 +268,9 @@ def test_a_ledger_about_one_model_says_of_it_what_the_whole_one_says(place: Plac
         assert part.logged("models/acme/two/1.0.0.toml") != whole.logged("models/acme/two/1.0.0.toml")
         with pytest.raises(AssertionError):
             ledger.save(part)
+
+
+def test_an_author_that_an_older_tombstone_names_with_a_digest_is_an_author_of_the_version(place: Place) -> None:
+    book = ledger.Ledger(str(place.root))
+    book.learn({}, [("author", f"m@1.0.0 {'a' * 64}", "bob@example.com"), ("author", "m@1.0.0", "ann@example.com")])
+    assert book.noted("author", "m@1.0.0") == {"bob@example.com", "ann@example.com"}

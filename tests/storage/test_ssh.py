@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helixctl.errors import StorageRefused
+from helixctl.errors import BadSettings, StorageRefused
 from helixctl.storage import ssh
 from helixctl.storage.ssh import BadSignature, Trust
 
@@ -188,3 +188,19 @@ def test_a_signature_of_an_approval_is_none_of_a_log_nor_the_other_way(keys: dic
     only_logs = allowed(keys["ada"], options='namespaces="helixctl-audit@v1"')
     with pytest.raises(BadSignature, match="may not sign approvals"):
         ssh.vouch(DATA, signature, Trust(only_logs, None, ssh.APPROVAL), AT)
+
+
+@pytest.mark.parametrize("made", ["# revoked\r{}\r", "{}\r# more\r\n", "# a\r{}\n"])
+def test_revoked_keys_behind_a_lone_carriage_return_stop_the_check(keys: dict[str, Path], made: str) -> None:
+    public = keys["ada"].with_suffix(".pub").read_text().strip()
+    trust = Trust(allowed(keys["ada"]), made.format(public).encode())
+    with pytest.raises(BadSettings, match="public keys"):
+        ssh.vouch(DATA, ssh.sign(DATA, str(keys["ada"])), trust, AT)
+
+
+@pytest.mark.parametrize("made", ["# bob\r\n{}\r\n", "\t{}  \n\n"])
+def test_revoked_keys_with_lines_of_windows_or_blanks_around_them_are_read(keys: dict[str, Path], made: str) -> None:
+    public = keys["ada"].with_suffix(".pub").read_text().strip()
+    trust = Trust(allowed(keys["ada"]), made.format(public).encode())
+    with pytest.raises(BadSignature, match="is revoked"):
+        ssh.vouch(DATA, ssh.sign(DATA, str(keys["ada"])), trust, AT)
