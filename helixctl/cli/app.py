@@ -201,8 +201,9 @@ def _printing(option: Any) -> Any:
 
 
 def _say(ctx: Any, text: str) -> None:
-    with printing():
-        print(text, file=ctx.find_object(World).stdout, flush=True)
+    out = ctx.find_object(World).stdout
+    with printing(out):
+        print(text, file=out, flush=True)
     ctx.exit()
 
 

@@ -34,7 +34,7 @@ def run(arguments: list[str], world: World | None = None) -> int:
             from helixctl.cli import app
 
             code = app.invoked(arguments, here)
-        with printing():
+        with printing(here.stdout):
             here.stdout.flush()
         return code
     except HelixError as error:

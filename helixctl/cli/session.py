@@ -193,7 +193,7 @@ class Session(NamedTuple):
         self.told()
         self.world.stdout.flush()
         out = self.world.stdout.buffer
-        with printing():
+        with printing(self.world.stdout):
             for chunk in chunks:
                 out.write(chunk)
             out.flush()
@@ -212,7 +212,7 @@ class Session(NamedTuple):
             raise Usage(f"--follow takes no {asked}: it never ends", hint="use -o text, or -o ndjson and jq")
         for entry in entries:
             text = self._rendered(data.payload(data.Entries((entry,))), committed=False)
-            with printing():
+            with printing(self.world.stdout):
                 self.world.stdout.write(text)
                 self.world.stdout.flush()
         raise Done(0)
@@ -235,7 +235,7 @@ class Session(NamedTuple):
         """
         self.told()
         try:
-            with printing():
+            with printing(self.world.stdout):
                 self.world.stdout.write(text)
                 self.world.stdout.flush()
         except (BrokenPipeError, StorageRefused) as error:

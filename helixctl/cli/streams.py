@@ -58,13 +58,14 @@ def silence(stream: TextIO) -> None:
 
 
 @contextmanager
-def printing() -> Iterator[None]:
-    """Turn an error of standard output into a refusal, but leave a closed pipe to the edge."""
+def printing(stream: TextIO) -> Iterator[None]:
+    """Turn an error of standard output into a refusal, but leave a closed pipe to the edge; what is left in it goes nowhere."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
+        silence(stream)  # else Python tells at its end, beside the refusal, that it could not write the rest
         fact = f"cannot write to standard output: {(error.strerror or 'failed').lower()}"
         is_full = error.errno == errno.ENOSPC
         hint = "free some space there" if is_full else "send it to a file or a pipe that can be written to"

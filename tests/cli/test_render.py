@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helixctl.cli.render import formats, text
-from helixctl.cli.render.cells import csv_line, csv_text, flattened
+from helixctl.cli.render.cells import cell, csv_line, csv_text, flattened
 from helixctl.cli.render.paint import NARROW, OUTCOME, STATUS, Screen, columns, paint, safe, width, wrapped
 from tests.conftest import Place, Ran
 
@@ -317,3 +318,10 @@ def test_no_width_cuts_a_long_or_a_foreign_name(place: Place, cli: Cli, wide: st
         ran = cli(*words.split(), COLUMNS=wide)
         assert ran.code in (0, 3)
         assert not [value for value in values if value not in ran.out]
+
+
+def test_a_list_in_a_cell_is_json_without_a_sign_that_moves_or_reverses_text() -> None:
+    tags = ["a\u009bb", "x\u202ey", "gr\u00fcn"]
+    assert cell(tags[2:]) == '["gr\u00fcn"]'
+    assert cell(tags).isprintable()
+    assert json.loads(cell(tags)) == tags

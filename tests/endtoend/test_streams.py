@@ -46,7 +46,7 @@ def test_a_full_disk_behind_stdout_ends_a_read_with_8_and_a_message(full: Place,
     ran = said_to(os.open("/dev/full", os.O_WRONLY), words, full.root)
     assert ran.code == 8
     if words.endswith("json"):
-        assert json.loads(ran.err.splitlines()[0])["exit_code"] == 8
+        assert json.loads(ran.err)["exit_code"] == 8
     else:
         assert ran.err.startswith("error[HX801]: ")
         assert "cannot write to standard output: no space left on device" in ran.err

@@ -25,7 +25,10 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return format(Decimal(repr(value)), "f")
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)  # no control or direction sign of it reaches a terminal
 
 
 def flattened(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
