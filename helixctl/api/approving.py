@@ -181,12 +181,14 @@ class Approvals(NamedTuple):
         known = case.approvals
         assert known is not None
         asked = [Asked(one.path, approvals.terms(rule.parameters), finding(one, rule, case)) for one, rule in rules]
-        judged = {rule.id: approvals.rulings(rule.parameters, case) for _, rule in rules}
+        judged = [(rule.id, approvals.rulings(rule.parameters, case)) for _, rule in rules]
         weighed = []
         for place, (one, person, why) in enumerate(approvals.rulings({}, case)):
-            whys = {name: row[place].why for name, row in judged.items()}
-            counts_for = tuple(name for name, each in whys.items() if each is None and one.kind == "approval")
-            told = next(filter(None, whys.values()), why) or (known.lost and "cannot be told: a file was changed")
+            whys = [(name, row[place].why) for name, row in judged]
+            counts_for = tuple(name for name, each in whys if each is None and one.kind == "approval")
+            told = next(filter(None, (each for _, each in whys)), why) or (
+                known.lost and "cannot be told: a file was changed"
+            )
             weighed.append(Weighed(one, person, () if known.lost else counts_for, told))
         broken = tuple(one for one in known.found if one.statement is None)
         return Statements(record.ref, word, tuple(weighed), tuple(asked), broken, known.lost)

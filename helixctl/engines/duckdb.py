@@ -103,8 +103,8 @@ def _kind(source: Source, subject: Subject, query: Query) -> str | None:
             kind = query.format or detected(stream.peek(FIRST)[:FIRST], query)
         except EOFError:  # the python engine says where
             return None
-    if kind == "native" and any(name not in jsonlines.CHOOSING for name, _ in query.where):
-        return None
+    if kind == "native" and any(name not in jsonlines.CHOOSING or text[:1] in "[{" for name, text in query.where):
+        return None  # DuckDB would compare with the text of a list too
     return kind if kind != "native" or (_is_told(subject) and _is_plain(source)) else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -69,7 +70,11 @@ def _placed(name: str) -> tuple[date, int] | None:
 
 def segments(place: str) -> dict[str, int]:
     """Return the names of the segments, by day, with their sizes."""
-    return {name: os.path.getsize(os.path.join(place, name)) for name in _names(place) if _placed(name)}
+    found = {}
+    for name in filter(_placed, _names(place)):
+        with suppress(FileNotFoundError):  # it may have expired since
+            found[name] = os.path.getsize(os.path.join(place, name))
+    return found
 
 
 def files(root: str, record: Record) -> list[str]:

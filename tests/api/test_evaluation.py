@@ -551,3 +551,11 @@ def test_a_unit_in_doubt_is_asked_about_with_every_field_kept(place: Place) -> N
     asked = next(one for one in found.evaluation.recommendations if "were seconds meant" in one)
     for name in ("ts", "model", "version", "confidence", "cost", "input_tokens"):
         assert f"--map {name}={name} " in asked
+
+
+def test_a_segment_that_is_gone_once_it_was_listed_is_passed_over(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.record("m@1.0.0", [json.loads(line()) for _ in range(60)])
+    (segment,) = (place.root / ".helix/inferences").rglob("*.jsonl")
+    (segment.parent / "2026-01-01.0001.jsonl").symlink_to("gone")
+    assert place.registry.evaluate("m@1.0.0").evaluation.samples == 60

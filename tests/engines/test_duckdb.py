@@ -95,6 +95,13 @@ def test_a_name_that_reads_as_another_kind_of_json_gives_the_same_from_both(
         same(path, subject, query)
 
 
+def test_a_list_is_no_model_to_either(tmp_path: Path) -> None:
+    path = tmp_path / "few.jsonl"
+    path.write_text("".join(json.dumps(GOOD | {"model": value}) + "\n" for value in (["m"], "m", {"a": 1})))
+    for text in ("m", '["m"]', '{"a":1}', ""):
+        same(path, SUBJECT, Query("native", where=(("model", text),)))
+
+
 @pytest.mark.parametrize("query", [Query("native"), Query("native", where=(("region", "eu"),))])
 def test_sound_records_are_reduced_by_duckdb_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Query

@@ -50,14 +50,16 @@ def parsed(
 
 def left_out(record: Mapping[str, object], query: Query) -> Skipped | None:
     """Return None where every field that the query names has the value it names, as text; else the fields that are there."""
-    if all(_has(at(record, name), value) for name, value in query.where):
+    if all(_has(at(record, name), value, name) for name, value in query.where):
         return None
     return Skipped(frozenset(record) | {name for name, _ in query.where if at(record, name) is not None})
 
 
-def _has(found: object, text: str) -> bool:
-    """Tell whether a value is a text, or a list, as of tags, that has it."""
-    return any(plain(one) == text for one in found) if isinstance(found, list) else plain(found) == text
+def _has(found: object, text: str, name: str) -> bool:
+    """Tell whether a value is a text, or a list, as of tags, that has it; a model, version or region is no list."""
+    if isinstance(found, list) and name not in ("model", "version", "region"):
+        return any(plain(one) == text for one in found)
+    return plain(found) == text
 
 
 def at(record: Mapping[str, object], name: str) -> object:
