@@ -86,8 +86,6 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query) ->
         if kind == "parquet":
             return _parquet(connection, source, subject, query)
         found = _native(connection, source, subject, query) if kind == "native" else None
-        if found and query.where and not found.stats.groups:
-            found = None  # the python engine tells which fields there are
     except duckdb.Error as error:
         if kind == "parquet":
             raise Usage(f"{source.name!a} is no Parquet that can be read", hint="check the file") from error
@@ -155,7 +153,14 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
         (kept, _region(region), None if day is None else day * DAY_US, error, count, None, *rest)
         for kept, region, day, error, count, *rest in found
     ]
-    return None if any(row[1] is None for row in rows) else reduction(rows, subject)
+    if any(row[1] is None for row in rows):
+        return None
+    told = reduction(rows, subject)
+    if not query.where or not told.is_empty:
+        return told
+    counted = connection.execute(jsonlines.counted(query), {"path": source.name, "packed": packed}).fetchone()
+    there = {name for (name, _), count in zip(query.where, counted, strict=True) if count}
+    return told.among({"success", *there})
 
 
 def _region(text: str | None) -> str | None:

@@ -66,6 +66,11 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     return f"SELECT {cells} FROM ({keyed}) GROUP BY ALL"
 
 
+def counted(query: Query) -> str:
+    """Return the SQL, which reads $path as $packed, of how many records have each of the fields that `where` names."""
+    return f"SELECT {', '.join(f'count({name})' for name, _ in query.where)} FROM {_texts()}"
+
+
 def _sound(query: Query, within: tuple[int | None, int | None]) -> str:
     """Return the SQL of the records with numbers for texts; reading an unsound one is an error."""
     numbers = ", ".join(f"CAST({name} AS DOUBLE) AS {name}" for name in _MOST)

@@ -52,7 +52,8 @@ def left_out(record: Mapping[str, object], query: Query) -> Skipped | None:
     """Return None where every field that the query names has the value it names, as text; else the fields that are there."""
     if all(_has(at(record, name), value, name) for name, value in query.where):
         return None
-    return Skipped(frozenset(record) | {name for name, _ in query.where if at(record, name) is not None})
+    names = {*record, *(name for name, _ in query.where)}
+    return Skipped(frozenset(name for name in names if at(record, name) is not None))
 
 
 def _has(found: object, text: str, name: str) -> bool:
