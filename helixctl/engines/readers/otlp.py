@@ -14,7 +14,6 @@ from helixctl.engines.readers import Found, LineError, documents, lines
 from helixctl.engines.readers.native import inference
 
 MODELS = ("gen_ai.response.model", "gen_ai.request.model")
-_PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
 SIGNALS = ("resourceSpans", "resourceMetrics", "resourceLogs")
 """A line of OTLP has one of these."""
 _OPERATION = "gen_ai.operation.name"
