@@ -170,14 +170,15 @@ def test_lm_eval_results_and_not_its_samples(place: Place, helix: Helix, tmp_pat
     (tmp_path / "tiny.jsonl").write_text("".join(f"{line}\n" for line in lines))
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "tiny.yaml").write_text(LM_TASK)
-    words = ("--model", "dummy", "--tasks", "tiny", "--include_path", "tasks", "--output_path", "out", "--log_samples")
+    model = ("--model", "dummy", "--model_args", "pretrained=triage")
+    words = (*model, "--tasks", "tiny", "--include_path", "tasks", "--output_path", "out", "--log_samples")
     run(tmp_path, "lm-eval/bin/lm_eval", *words)
     (results,) = (tmp_path / "out").rglob("results_*.json")
     (samples,) = (tmp_path / "out").rglob("samples_*.jsonl")
-    found = told(helix, place, "dummy@1.0.0", "--from", str(results))
+    found = told(helix, place, "triage@1.0.0", "--from", str(results))
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
     assert found["scores"] == {f"tiny.{name}": sum(row[name] for row in rows) / 8 for name in ("acc", "acc_norm")}
     assert (found["samples"], found["verdict"]) == (0, "inconclusive")
-    ran = helix("evaluate", "dummy@1.0.0", "--from", str(samples), HELIX_REGISTRY=str(place.root))
+    ran = helix("evaluate", "triage@1.0.0", "--from", str(samples), HELIX_REGISTRY=str(place.root))
     assert (ran.code, ran.out) == (2, "")
     assert "read the results_*.json of the same run" in ran.err
