@@ -199,6 +199,7 @@ def _repair(root: str, book: ledger.Ledger) -> None:
                 disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
                 book.forget(segment.path)
         for name, logged in pending(root, book):
+            tree.refuse_links(root, f"{PENDING}/{name}")
             folder = os.path.join(root, PENDING, name)
             if logged is None:
                 disk.remove_folder(folder)

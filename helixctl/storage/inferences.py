@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from helixctl.core.digest import sha256
 from helixctl.core.record import Record
-from helixctl.storage import disk
+from helixctl.storage import disk, tree
 
 MAX_SEGMENT = 67_108_864
 """A segment that has so many bytes gets no more; the next has the next number."""
@@ -34,7 +34,9 @@ class Rolling(NamedTuple):
 
 
 def _above(root: str, record: Record) -> str:
-    return os.path.join(root, ".helix", "inferences", *record.ref.model.split("/"), record.version)
+    below = f".helix/inferences/{record.ref.model}/{record.version}"
+    tree.refuse_links(root, below)
+    return os.path.join(root, below)
 
 
 def folder(root: str, record: Record) -> str:

@@ -144,23 +144,23 @@ class Ledger:
 
 
 def paths(root: str) -> list[str]:
-    """Return the paths of all segments from the root, sorted by name."""
-    found = []
-    for year in _folders(root, "audit"):
-        for month in _folders(root, year):
-            names = os.listdir(os.path.join(root, month))
-            found += [f"{month}/{name}" for name in names if name.endswith(".jsonl")]
-    return sorted(found)
+    """Return the paths of all segments from the root, sorted by name; a link in place of a folder as if it were one."""
+    return sorted(_segments_below(root, "audit"))
 
 
-def _folders(root: str, path: str) -> list[str]:
-    try:
-        found = sorted(
-            entry.name for entry in os.scandir(os.path.join(root, path)) if entry.name.isdigit() and entry.is_dir()
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [f"{path}/{name}" for name in found]
+def _segments_below(root: str, path: str, depth: int = 2) -> Iterator[str]:
+    full = os.path.join(root, path)
+    if os.path.islink(full):
+        yield path
+        return
+    names: list[str] = []
+    with suppress(FileNotFoundError, NotADirectoryError):
+        names = os.listdir(full)
+    if not depth:
+        yield from (f"{path}/{name}" for name in names if name.endswith(".jsonl"))
+    for name in names if depth else ():
+        if name.isdigit():
+            yield from _segments_below(root, f"{path}/{name}", depth - 1)
 
 
 def load(root: str, about: str = "") -> Ledger:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from helixctl.errors import Locked
-from helixctl.storage import disk, system
+from helixctl.storage import disk, system, tree
 
 PATH = ".helix/lock"
 SWEEP, REFRESH = ".helix/sweep.lock", ".helix/refresh.lock"
@@ -22,7 +22,9 @@ def exclusive(root: str, patience_s: float = PATIENCE_S, path: str = PATH) -> It
     Raises:
         Locked: somebody else held it for longer than `patience_s`.
         StorageRefused: the lock cannot be opened.
+        Damaged: a link stands in its place, or in that of its folder.
     """
+    tree.refuse_links(root, path)
     full = os.path.join(root, path)
     while True:
         with disk.refusing("lock the registry"):

@@ -94,15 +94,29 @@ def test_a_folder_that_cannot_be_made_is_found_before_the_change_is_logged(place
     assert place.files() == before
 
 
-def test_a_link_in_the_log_is_followed_by_no_write_and_reported(place: Place, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    place.clock.pass_by(days=40)
-    (place.root / "audit" / "2026" / "04").symlink_to(tmp_path / "elsewhere")
-    (place.root / "helix.toml").write_text((place.root / "helix.toml").read_text() + "\n[audit]\nmax_entries = 1\n")
+@pytest.mark.parametrize("linked", ["audit/2026/04", "audit/2027", ".helix/pending", ".helix/pending/x", ".helix"])
+def test_a_link_is_followed_by_no_write(place: Place, tmp_path: Path, linked: str) -> None:
+    (outside := tmp_path / "elsewhere" / "folder").mkdir(parents=True)
+    for path in (outside / "half.jsonl", outside.parent / "half.jsonl", outside / "file"):
+        path.write_text("no end")
+    before = {path: path.read_bytes() for path in outside.parent.rglob("*.*")}
+    shutil.rmtree(place.root / linked, ignore_errors=True)
+    (place.root / linked).parent.mkdir(parents=True, exist_ok=True)
+    (place.root / linked).symlink_to(outside if linked.count("/") > 1 else outside.parent)
+    for write in (lambda: place.register("m@1.0.0"), lambda: place.registry.deactivate("no@1.0.0")):
+        with pytest.raises(HelixError, match="link") as refused:
+            write()
+        assert (refused.value.exit_code, refused.value.path) == (6, linked)
+    assert {path: path.read_bytes() for path in outside.parent.rglob("*.*")} == before
+    assert ("stray-file" in [one.code for one in place.registry.verify().findings]) == linked.startswith("audit")
+
+
+def test_nothing_is_recorded_through_a_link(place: Place, tmp_path: Path) -> None:
+    place.register("m@1.0.0")
+    (place.root / ".helix/inferences").symlink_to(tmp_path)
     with pytest.raises(Damaged, match="symbolic link"):
-        place.register("m@1.0.0")
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-    assert "stray-file" in [one.code for one in place.registry.verify().findings]
+        place.registry.record("m@1.0.0", [{"success": True, "latency_ms": 1}])
+    assert not list(tmp_path.glob("m/**/*"))
 
 
 def test_an_empty_segment_that_a_crash_left_is_taken_away(place: Place) -> None:
