@@ -1,7 +1,8 @@
 """What the log adds up to: its heads, and the last logged digest of each path.
 
 It is derived from the segments, and kept in `.helix/index.db` so that a command reads only what was appended since.
-`verify` never trusts it. A segment that shrank, vanished, or was changed at its end makes it be built anew; a byte changed
+`verify` never trusts it. One that came with a clone or a copy is none of this folder: it was made beside another lock, whose
+inode and time of change nobody can foresee. A segment that shrank, vanished, or was changed at its end makes it be built anew; a byte changed
 in the midst of one that was read before is found by `verify` only.
 """
 
@@ -16,7 +17,7 @@ from helixctl.core import audit
 from helixctl.core.digest import Hashing, hashing
 from helixctl.core.facts import Fact, Latest, facts, is_telling, unreviewed
 from helixctl.errors import BrokenLog, Damaged, Invalid
-from helixctl.storage import disk, tree
+from helixctl.storage import disk, lock, tree
 
 INDEX, ARCHIVED = ".helix/index.db", "audit/archived"
 FORM = "5"
@@ -274,7 +275,8 @@ def _from_index(root: str, about: str = "") -> Ledger | None:
         return None
     try:
         meta = dict(base.execute("select key, value from meta"))
-        if meta.get("form") != FORM:
+        mine = _lock(root)
+        if meta.get("form") != FORM or not mine or meta.get("lock") != mine:
             raise ValueError
         ledger = Ledger(root, base, about)
         ledger.segments = {row[0]: Segment(*row) for row in base.execute("select * from segment")}
@@ -284,6 +286,14 @@ def _from_index(root: str, about: str = "") -> Ledger | None:
     except (sqlite3.Error, KeyError, ValueError, TypeError, AttributeError):
         base.close()
         return None
+
+
+def _lock(root: str) -> str:
+    """Return what tells the registry's lock from that of any other folder; nothing where there is none."""
+    with suppress(FileNotFoundError):
+        stat = os.stat(os.path.join(root, lock.PATH))
+        return f"{stat.st_ino} {stat.st_ctime_ns}"
+    return ""
 
 
 def spans(root: str) -> dict[str, tuple[int, int, str, str]]:
@@ -323,5 +333,10 @@ def _write(base: sqlite3.Connection, ledger: Ledger) -> None:
         [(name, c.seq, c.hash, c.after, c.state) for name, c in ledger.fresh.items()],
     )
     base.executemany("insert or replace into fact values (?, ?, ?)", ledger.facts)
-    meta = {"form": FORM, "heads": json.dumps(ledger.heads), "missing": json.dumps(sorted(ledger.missing))}
+    meta = {
+        "form": FORM,
+        "lock": _lock(ledger.root),
+        "heads": json.dumps(ledger.heads),
+        "missing": json.dumps(sorted(ledger.missing)),
+    }
     base.executemany("insert or replace into meta values (?, ?)", meta.items())

@@ -248,6 +248,21 @@ def test_an_index_of_another_form_is_built_anew(place: Place) -> None:
     expect_same(place)
 
 
+@pytest.mark.parametrize("lock", ["own", "", None])
+def test_an_index_that_came_with_a_copy_says_nothing(place: Place, lock: str | None) -> None:
+    place.serve("m@1.0.0")
+    with closing(sqlite3.connect(place.root / ledger.INDEX)) as base, base:
+        base.execute("delete from fact")
+        if lock != "own":
+            base.execute("update meta set value = ? where key = 'lock'", (lock,))
+            (place.root / ".helix/lock").unlink()
+    copy = place.root.with_name("copy")
+    shutil.copytree(place.root, copy)
+    with closing(ledger.load(str(copy))) as found:
+        assert found.noted("author", "m@1.0.0")
+        assert found.base is None
+
+
 def test_a_ledger_about_one_model_says_of_it_what_the_whole_one_says(place: Place) -> None:
     for name in ("acme/one", "acme/two"):
         for version in ("1.0.0", "2.0.0"):
