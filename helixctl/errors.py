@@ -47,7 +47,7 @@ class HelixError(Exception):
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
-        return f"{where}: {self.message}" if where else self.message
+        return self.message if where in self.message else f"{where}: {self.message}"
 
     def at(self, path: str) -> HelixError:
         """Return the same refusal, placed in a file."""

@@ -119,7 +119,7 @@ def _no_inference(bad: Malformed, *, is_single: bool) -> Invalid:
         hint = "a success has a latency (--latency-ms), a failure none (--failed, or --error TEXT)"
         return Invalid(f"that is no inference: {bad.why}", hint=hint)
     hint = 'the least is {"success":true,"latency_ms":812}; docs/evaluation.md has every field'
-    return Invalid(f"no line is an inference: {bad}", hint=hint)
+    return bad.refused(f"no line is an inference: {bad}", hint)
 
 
 def _refresh(keeper: Keeper, notes: list[str], *, is_end: bool) -> None:

@@ -195,4 +195,4 @@ def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:
     elif reduction.is_empty and not reduction.skipped:
         hint = "no line can be read: check --format and --map, or correct the lines"
     fact = f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed"
-    raise Invalid(f"{fact}: {named}{more}", hint=hint)
+    raise reduction.malformed[0].refused(f"{fact}: {named}{more}", hint)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.stats import Stats
-from helixctl.errors import NotFound, StorageRefused, Usage
+from helixctl.errors import Invalid, NotFound, StorageRefused, Usage
 
 ENGINES: Mapping[str, str] = MappingProxyType(
     {name: f"helixctl.engines.{name}" for name in ("python", "duckdb", "ibis", "prometheus")}
@@ -131,6 +131,11 @@ class Malformed(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}" if self.line else self.source
         return f"{f'standard input, line {self.line}' if self.source == STDIN else place}: {self.why}"
+
+    def refused(self, message: str, hint: str) -> Invalid:
+        """Return a refusal that names this line, and says so in its message."""
+        path = self.source if self.line and self.source != STDIN else None
+        return Invalid(message, hint=hint, path=path, line=self.line or None)
 
 
 class Reduction(NamedTuple):

@@ -408,8 +408,28 @@ def test_malformed_inferences_are_named_by_line_and_nothing_is_judged(
     before = everything(full.root)
     ran = cli("evaluate", "m@2.0.0", "--from", str(path), "--engine", engine)
     assert is_refusal(ran, 2)
-    assert f"1 malformed line, at most 0 allowed: {path}:61: " in ran.err
+    assert f"error[HX202]: 1 malformed line, at most 0 allowed: {path}:61: " in ran.err
     assert everything(full.root) == before
+
+
+@pytest.mark.parametrize("words", ["evaluate m@2.0.0", "audit log", "audit report"])
+def test_a_time_that_is_none_is_told_every_form_that_is_one(full: Place, cli: Cli, words: str) -> None:
+    ran = cli(*words.split(), "--since", "foo")
+    assert is_refusal(ran, 2)
+    assert "write 2026-10-23 or 2026-10-23T08:00:00Z, or 7d for so long ago" in ran.err
+    assert "7d" not in cli("sweep", "--as-of", "foo").err
+
+
+def test_the_error_object_places_a_malformed_line(full: Place, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"success":true,"latency_ms":1}\nno\n')
+    for words, stdin, where in (
+        (("evaluate", "m@2.0.0", "--from", str(path)), b"", (str(path), 2)),
+        (("compare", "m@2.0.0", "m@1.0.0", "--from", str(path)), b"", (str(path), 2)),
+        (("record", "m@2.0.0"), b"\nno\n", (None, 2)),
+    ):
+        told = json.loads(cli(*words, "-o", "json", stdin=stdin).err)
+        assert (told["path"], told["line"]) == where, told
 
 
 ODD_FILES = {

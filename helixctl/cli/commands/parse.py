@@ -25,7 +25,8 @@ def moment(text: str | None, option: str, now: datetime | None = None) -> dateti
     try:
         return times.parse_instant(text) if now is None else times.parse_moment(text, now)
     except ValueError as error:
-        raise Usage(f"{option}: {error}", hint="write 2026-10-23 or 2026-10-23T08:00:00Z") from None
+        ago = ", or 7d for so long ago" if now else ""
+        raise Usage(f"{option}: {error}", hint=f"write 2026-10-23 or 2026-10-23T08:00:00Z{ago}") from None
 
 
 def pairs(given: Sequence[str] | None, option: str) -> tuple[tuple[str, str], ...]:
