@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import unicodedata
@@ -199,6 +200,32 @@ def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
     assert csv_text(rows) == 'a,b.c,b.d\r\n1,x,\r\n,,"[1, 2]"\r\n'
     assert csv_line(['a"b', "c,d", "e\nf", ""]) == '"a""b","c,d","e\nf",\r\n'
     assert flattened({"a": {"b": {"c": 1}}, "d": []}) == {"a.b.c": 1, "d": []}
+
+
+def test_no_control_or_direction_sign_of_a_cell_of_csv_reaches_a_terminal() -> None:
+    hostile = "a\x1b[31m\x9b31m\u202eb\rc\x07"
+    assert csv_text([{"x": hostile, "y": [hostile]}, {"x": "1\r\n2\t3\n4 \u05d0\U0001f680", "y": None}]) == (
+        r"x,y" + "\r\n"
+        r'a\x1b[31m\x9b31m\u202eb\rc\x07,"[""a\u001b[31m\u009b31m\u202eb\rc\u0007""]"'
+        "\r\n"
+        '"1\r\n2\t3\n4 \u05d0\U0001f680",\r\n'
+    )
+
+
+def test_times_digests_and_rules_are_told_whole(place: Place, cli: Cli) -> None:
+    place.serve("m@1.0.0")
+    digest = hashlib.sha256((place.root / "policies/default.toml").read_bytes()).hexdigest()
+    assert f"default  sha256 {digest}\n" in cli("policy", "list").out
+    told = cli("override", "list").out.splitlines()
+    assert told[0].split() == ["ENTRY", "AT", "ACTION", "VERSION", "RULES", "BY", "REASON"]
+    assert re.search(
+        r"  2026-03-01T12:\S+Z \(.+ ago\)  version.activated  m@1.0.0  tested-first, evaluation  ", told[1]
+    )
+    assert cli("evaluate", "m@1.0.0", "--from", "-", stdin=b'{"success":true,"latency_ms":9}\n' * 60).code == 0
+    assert "    verdict: passed\n" in cli("history", "m@1.0.0").out
+    assert cli("deprecate", "m@1.0.0", "--eol", "2026-09-01T18:00:00Z").code == 0
+    assert "2026-09-01T18:00:00Z (in 6 months)" in cli("list").out
+    assert "    end of life: 2026-09-01T18:00:00Z\n" in cli("history", "m@1.0.0").out
 
 
 def test_a_table_wider_than_the_screen_is_told_row_by_row_and_no_value_is_cut() -> None:

@@ -54,7 +54,7 @@ def overrides(value: Any) -> dict[str, Any]:
 
 def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     """Return the text of either."""
-    return _statements(payload, screen) if payload["kind"] == "approvals" else _overrides(payload, screen.on)
+    return _statements(payload, screen) if payload["kind"] == "approvals" else _overrides(payload, screen)
 
 
 def _statements(payload: Payload, screen: Screen) -> str:
@@ -95,10 +95,18 @@ def _worth(one: Payload) -> str:
     return str(one["why"] or here.get(one["kind"], "no rule asks for it"))
 
 
-def _overrides(payload: Payload, on: bool) -> str:
-    lines = []
-    for one in payload["overrides"]:
-        what = f"{one['action']}  {safe(one['ref'])}  {safe(', '.join(one['rules']))}"
-        lines.append(f"{paint(one['entry'], 'bold', on=on)}  {one['at'][:19]}  {what}  by {safe(one['by'])}\n")
-        lines += [f"    reason: {safe(one['reason'])}\n"] if one["reason"] else []
-    return "".join(lines) or "no override waits for a review\n"
+def _overrides(payload: Payload, screen: Screen) -> str:
+    rows: list[list[tuple[str, str | None]]] = [
+        [
+            (one["entry"], None),
+            (one["at"] + screen.since(one["at"]), None),
+            (one["action"], None),
+            (one["ref"], None),
+            (", ".join(one["rules"]), None),
+            (one["by"], None),
+            (one["reason"] or "", None),
+        ]
+        for one in payload["overrides"]
+    ]
+    heads = ["ENTRY", "AT", "ACTION", "VERSION", "RULES", "BY", "REASON"]
+    return columns(heads, rows, screen) if rows else "no override waits for a review\n"

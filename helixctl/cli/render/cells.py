@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from helixctl.cli.render.paint import safe
+
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
@@ -59,8 +61,10 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def _defused(value: Any) -> str:
-    text = cell(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else text
+    text = shown = cell(value)
+    if not text.isprintable():  # a line's end and a tab are fine in a cell, what a terminal obeys is not
+        shown = re.sub(r"(?:[^\t\r\n]|\r(?!\n))+", lambda found: safe(found[0]), text)
+    return f"'{shown}" if isinstance(value, str) and text.startswith(_RISKY) else shown
 
 
 def escaped(value: str) -> str:

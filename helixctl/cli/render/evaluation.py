@@ -235,7 +235,7 @@ def _recheck(payload: Payload, screen: Screen) -> Iterator[str]:
     rows = payload["evaluations"]
     last = [("expired" if one["is_expired"] else one["fault"] or "agrees", one["fault"] and "red") for one in rows]
     table = [
-        Column("EVALUATED", [(one["at"][:19], None) for one in rows]),
+        Column("EVALUATED", [(one["at"] + screen.since(one["at"]), None) for one in rows]),
         Column("SAID", [(one["verdict"], OUTCOME.get(one["verdict"])) for one in rows]),
         Column("AGAIN", [(one["recomputed"] or "-", OUTCOME.get(one["recomputed"])) for one in rows]),
         Column("", last),

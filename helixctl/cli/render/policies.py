@@ -82,9 +82,7 @@ def _list_text(payload: Payload, verbose: bool, screen: Screen) -> str:
     lines = []
     for one in payload["policies"]:
         state = "" if one["recorded"] else f"  {paint('not recorded yet: the next write does it', 'yellow', on=on)}"
-        lines.append(
-            f"{paint(safe(one['path']), 'bold', on=on)}  {safe(one['name'])}  sha256 {one['digest'][:12]}{state}\n"
-        )
+        lines.append(f"{paint(safe(one['path']), 'bold', on=on)}  {safe(one['name'])}  sha256 {one['digest']}{state}\n")
         rows: list[list[tuple[str, str | None]]] = [
             [(rule["rule"], None), (rule["enforcement"], None), (rule["check"], None), (_match(rule), None)]
             for rule in one["rules"]

@@ -97,6 +97,8 @@ def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     return "".join(lines)
 
 
+MIDNIGHT = "T00:00:00Z"
+"""What a time has more than a date."""
 _TIMES = ("_at", "_since", ".at", ".not_after", "end_of_life", "_date")
 
 
@@ -107,7 +109,7 @@ def _list(payload: Payload, verbose: bool, screen: Screen) -> str:
     for one in payload["versions"]:
         verdict = one.get("metrics", {}).get("verdict", "")
         blocked = "blocked" if "blocked" in one["lifecycle"] else ""
-        ends = (one["effective_end_of_life"] or "")[:10]
+        ends = (one["effective_end_of_life"] or "").removesuffix(MIDNIGHT)
         ends += screen.since(ends)
         rows.append(
             [
@@ -160,6 +162,11 @@ def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
 
 
 _TOLD = {
+    "verdict": "verdict",
+    "violated": "violated",
+    "end_of_life": "end of life",
+    "replacement": "replaced by",
+    "weight": "weight",
     "for": "for",
     "statement": "id",
     "withdraws": "takes back",
@@ -201,8 +208,7 @@ def _entry(entry: Payload, verbose: bool, screen: Screen) -> str:
     lines += [f"    {word}: {safe(_listed(about[name]))}\n" for name, word in _TOLD.items() if about.get(name)]
     for row in entry["changes"]:
         if row["path"].startswith(_RULES):
-            before, after = ((row[side] or "none")[:12] for side in ("before", "after"))
-            lines.append(f"    {safe(row['path'])}: {before} -> {after}\n")
+            lines.append(f"    {safe(row['path'])}: {row['before'] or 'none'} -> {row['after'] or 'none'}\n")
     if decision and outcome == "denied":
         from textwrap import indent
 
@@ -245,7 +251,7 @@ def _swept(payload: Payload, verbose: bool, screen: Screen) -> str:
     for one in payload["warned"]:
         when = f"ends in {one['days']} days or less" if one["days"] else "is past its end of life and still serves"
         lines.append(
-            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=screen.on)}  {safe(one['ref'])} {when} ({one['end_of_life'][:10]})\n"
+            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=screen.on)}  {safe(one['ref'])} {when} ({one['end_of_life'].removesuffix(MIDNIGHT)})\n"
         )
     for result in payload["results"]:
         if result["action"] != "warn":
@@ -257,7 +263,10 @@ def _schedule(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["scheduled"]:
         return "no activation waits; helixctl activate REF --at TIME schedules one\n"
     rows = [
-        [(one["id"], None), (one["ref"], "bold"), (one["at"], None), (one["not_after"], None), (one["actor"], None)]
+        [
+            (text, None)
+            for text in (one["id"], one["ref"], one["at"] + screen.since(one["at"]), one["not_after"], one["actor"])
+        ]
         for one in payload["scheduled"]
     ]
     return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, screen)
