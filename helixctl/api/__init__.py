@@ -328,13 +328,13 @@ class Registry(NamedTuple):
         """Return all versions of a model, or of all models, and the files that cannot be read."""
         from helixctl.api.inspection import listing
 
-        return listing(self.store, bare(model).model if model else None)
+        return listing(self.store, bare(model).model if model is not None else None)
 
     def status(self, model: str | None = None, *, at: datetime | None = None) -> Overview:
         """Return what serves, what is on its way, and what ends soon, by model; or by the log what served at a time."""
         from helixctl.api import inspection
 
-        name, now = bare(model).model if model else None, self.store.clock()
+        name, now = bare(model).model if model is not None else None, self.store.clock()
         return inspection.overview_at(self.store, at, now, name) if at else inspection.overview(self.store, now, name)
 
     def history(self, ref: str, *, at: datetime | None = None) -> Iterator[dict[str, Any]]:

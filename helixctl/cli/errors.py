@@ -7,6 +7,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
+from helixctl.cli.menu import COMMANDS
 from helixctl.cli.render.paint import safe
 from helixctl.cli.session import World
 from helixctl.cli.streams import silence
@@ -21,7 +22,8 @@ def refused(world: World, arguments: list[str], error: HelixError) -> int:
 
 def misused(world: World, arguments: list[str], error: Any) -> int:
     """Print a mistake in the options and return 2."""
-    command = getattr(getattr(error, "ctx", None), "command_path", "helixctl")
+    named = " ".join(["helixctl", *arguments[:1]]) if set(arguments[:1]) <= COMMANDS.keys() else "helixctl"
+    command = getattr(getattr(error, "ctx", None), "command_path", named)
     message = error.format_message().rstrip(".")
     fact = _without_values(message[:1].lower() + message[1:]) if message else "no command given"
     is_early = command == "helixctl" and fact.startswith("no such option")

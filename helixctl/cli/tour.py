@@ -15,6 +15,7 @@ from helixctl.cli.commands.defaults import sample_folder
 from helixctl.cli.edge import run
 from helixctl.cli.render.paint import paint
 from helixctl.cli.session import Session, World
+from helixctl.cli.streams import printing
 from helixctl.errors import Duplicate
 from helixctl.storage import disk
 
@@ -86,7 +87,7 @@ def play(session: Session, folder: str) -> int:
     out.write(paint(f"$ cd {folder} && export HELIX_ACTOR={ACTOR}\n", "bold", on=on))
     ids = random.Random(2026)
     unexpected = []
-    with _inside(root):
+    with _inside(root), printing(out):
         for number, step in enumerate(STEPS):
             world = session.world._replace(random=ids.randbytes, clock=_clock(number))
             code, text = _run(step, world, on=on)

@@ -343,8 +343,11 @@ class Filter(NamedTuple):
         """Return the filter.
 
         Raises:
-            Usage: its times contradict each other, or `at` has not come yet.
+            Usage: one is empty, its times contradict each other, or `at` has not come yet.
         """
+        for name, value in zip(self._fields, self, strict=True):
+            if value == "":
+                raise Usage(f"--{name} is empty", hint="name one, or leave the option out")
         if self.since and self.until and self.since > self.until:
             raise Usage("--since is after --until", hint="exchange the two")
         if self.at and (self.since or self.until):

@@ -13,6 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
+from helixctl.core.names import one_of
 from helixctl.core.stats import Stats
 from helixctl.errors import Invalid, NotFound, StorageRefused, Usage
 
@@ -224,9 +225,7 @@ def engine(name: str) -> Engine:
     Raises:
         Usage: there is none.
     """
-    if name not in ENGINES:
-        raise Usage(f"no engine {name!a}", hint=f"choose one of: {', '.join(ENGINES)}")
-    return cast(Engine, import_module(ENGINES[name]).reduce)
+    return cast(Engine, import_module(ENGINES[one_of("engine", name, ENGINES)]).reduce)
 
 
 def secretless(url: str) -> str:

@@ -120,6 +120,8 @@ def test_a_manual_page_renders_with_its_parts(name: str) -> None:
         (f"activate weird@1.0.0 --override evalution --reason {'x' * 20}", "evaluation"),
         ("update weird@1.0.0 --set cost.teir=premium", "cost.tier"),
         ("audit log --action version.activatd", "version.activated"),
+        ("evaluate weird@1.0.0 --from - --engine pyhton", "python"),
+        ("evaluate weird@1.0.0 --from - --format nativ", "native"),
         ("help actvate", "activate"),
         ("help HX4011", "HX401"),
         ("help 99", "9"),
@@ -130,3 +132,8 @@ def test_a_slip_is_answered_with_what_was_meant(place: Place, cli: Cli, line: st
     ran = cli(*line.split())
     assert (ran.code in (2, 4), ran.out) == (True, "")
     assert re.search(rf"(did you mean|Did you mean|Possible options:) '?{re.escape(meant)}'?\)?", ran.err)
+
+
+def test_an_option_without_its_value_is_answered_with_the_command_to_ask(cli: Cli) -> None:
+    assert cli("show", "-o").err.endswith("hint: helixctl show --help\n")
+    assert cli("-o").err.endswith("hint: options go after the command: helixctl list -C DIR\n")

@@ -420,6 +420,20 @@ def test_a_time_that_is_none_is_told_every_form_that_is_one(full: Place, cli: Cl
     assert "7d" not in cli("sweep", "--as-of", "foo").err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("list", "status", "history", "rollback", "audit log --model", "audit export --model", "audit report --model"),
+        *("audit log --actor", "audit log --severity", "audit export --outcome", "audit log --region"),
+        *("list --fields", "show m@1.0.0 --fields"),
+    ],
+)
+def test_an_empty_word_such_as_of_a_variable_that_is_not_set_does_not_mean_all(
+    full: Place, cli: Cli, words: str
+) -> None:
+    assert is_refusal(cli(*words.split(), ""), 2)
+
+
 def test_the_error_object_places_a_malformed_line(full: Place, cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"success":true,"latency_ms":1}\nno\n')

@@ -41,7 +41,7 @@ def test_a_closed_pipe_ends_a_read_silently_with_141(full: Place, closed_pipe: i
     assert (ran.code, ran.err) == (141, "")
 
 
-@pytest.mark.parametrize("words", CODES)
+@pytest.mark.parametrize("words", [*CODES, "demo tour"])
 def test_a_full_disk_behind_stdout_ends_a_read_with_8_and_a_message(full: Place, words: str) -> None:
     ran = said_to(os.open("/dev/full", os.O_WRONLY), words, full.root)
     assert ran.code == 8

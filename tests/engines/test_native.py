@@ -202,7 +202,7 @@ def test_the_text_of_an_error_is_not_written() -> None:
 
 def test_every_reader_of_the_table_loads_and_others_are_refused() -> None:
     assert all(callable(reader(name).read) and callable(reader(name).matches) for name in READERS)
-    with pytest.raises(Usage, match="no record format 'abacus'"):
+    with pytest.raises(Usage, match="unknown record format 'abacus'"):
         reader("abacus")
 
 

@@ -229,5 +229,5 @@ def test_every_engine_of_the_table_reduces_files_or_says_what_it_reads(name: str
     "ask", [lambda: engine("abacus"), lambda: reduce([Source("in", io.BytesIO())], SUBJECT, Query("x"))]
 )
 def test_an_unknown_engine_or_format_is_refused_as_usage(ask: Callable[[], object]) -> None:
-    with pytest.raises(Usage, match=r"no (engine|record format)"):
+    with pytest.raises(Usage, match=r"unknown (engine|record format)"):
         ask()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from helixctl.cli.render.decision import MARKS
-from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, paint, safe, uncoloured
 
 Payload = Mapping[str, Any]
 
@@ -71,9 +71,7 @@ def _statements(payload: Payload, screen: Screen) -> str:
         return "".join(head) + "nothing was stated about it\n"
     rows = [
         [
-            (one["id"], None),
-            (one["kind"], None),
-            (one["person"], None),
+            *uncoloured(one["id"], one["kind"], one["person"]),
             (one["action"] or ("all" if one["kind"] == "rejection" else "-"), None),
             (_worth(one), "grey" if one["why"] else "red" if one["kind"] == "rejection" else "green"),
             (one["reason"] or "", None),
@@ -96,16 +94,11 @@ def _worth(one: Payload) -> str:
 
 
 def _overrides(payload: Payload, screen: Screen) -> str:
-    rows: list[list[tuple[str, str | None]]] = [
-        [
-            (one["entry"], None),
-            (one["at"] + screen.since(one["at"]), None),
-            (one["action"], None),
-            (one["ref"], None),
-            (", ".join(one["rules"]), None),
-            (one["by"], None),
-            (one["reason"] or "", None),
-        ]
+    rows = [
+        uncoloured(
+            *(one["entry"], one["at"] + screen.since(one["at"]), one["action"], one["ref"]),
+            *(", ".join(one["rules"]), one["by"], one["reason"] or ""),
+        )
         for one in payload["overrides"]
     ]
     heads = ["ENTRY", "AT", "ACTION", "VERSION", "RULES", "BY", "REASON"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
 from helixctl.cli.render.cells import at, cell, csv_text
-from helixctl.cli.render.paint import PLAIN, Screen, columns, safe, wrapped
+from helixctl.cli.render.paint import PLAIN, Screen, columns, safe, uncoloured, wrapped
 from helixctl.core import record
 from helixctl.errors import Usage
 
@@ -66,7 +66,7 @@ def rendered(payload: dict[str, Any], output: str, fields: str | None, look: Loo
     """
     if output not in ("text", "json", "ndjson", "csv", "plain"):
         return _page(payload, output, fields, look)
-    wanted = [name.strip() for name in fields.split(",")] if fields else None
+    wanted = [name.strip() for name in fields.split(",")] if fields is not None else None
     if output == "csv" and payload["kind"] in TABLES:
         return _metrics(payload, wanted)
     key, kind = ROWS.get(payload["kind"], (None, payload["kind"]))
@@ -153,5 +153,5 @@ def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any])
 
 def fields_text(rows: Iterable[Mapping[str, Any]], wanted: list[str], screen: Screen) -> str:
     """Return a table of chosen fields."""
-    table: list[list[tuple[str, str | None]]] = [[(cell(row.get(name)), None) for name in wanted] for row in rows]
+    table = [uncoloured(*(cell(row.get(name)) for name in wanted)) for row in rows]
     return columns([name.upper() for name in wanted], table, screen)

@@ -119,6 +119,11 @@ def _wrapped(line: str, wide: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def uncoloured(*cells: str) -> list[tuple[str, str | None]]:
+    """Return a row of a table."""
+    return [(text, None) for text in cells]
+
+
 def columns(
     header: list[str],
     rows: list[list[tuple[str, str | None]]],

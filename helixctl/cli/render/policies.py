@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helixctl.cli.render.decision import MARKS, headline
-from helixctl.cli.render.paint import OUTCOME, Screen, columns, counted, paint, safe
+from helixctl.cli.render.paint import OUTCOME, Screen, columns, counted, paint, safe, uncoloured
 
 Payload = Mapping[str, Any]
 
@@ -83,10 +83,7 @@ def _list_text(payload: Payload, verbose: bool, screen: Screen) -> str:
     for one in payload["policies"]:
         state = "" if one["recorded"] else f"  {paint('not recorded yet: the next write does it', 'yellow', on=on)}"
         lines.append(f"{paint(safe(one['path']), 'bold', on=on)}  {safe(one['name'])}  sha256 {one['digest']}{state}\n")
-        rows: list[list[tuple[str, str | None]]] = [
-            [(rule["rule"], None), (rule["enforcement"], None), (rule["check"], None), (_match(rule), None)]
-            for rule in one["rules"]
-        ]
+        rows = [uncoloured(rule["rule"], rule["enforcement"], rule["check"], _match(rule)) for rule in one["rules"]]
         lines.append(columns(["RULE", "LEVEL", "CHECK", "MATCHES"], rows, screen, indent="  "))
     return "".join(lines) or "no policies: canary and activate are denied; add one in policies/\n"
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from helixctl.cli.render.cells import cell, flattened
-from helixctl.cli.render.paint import OUTCOME, PLAIN, STATUS, Screen, columns, paint, safe
+from helixctl.cli.render.paint import OUTCOME, PLAIN, STATUS, Screen, columns, paint, safe, uncoloured
 
 Payload = Mapping[str, Any]
 
@@ -263,10 +263,7 @@ def _schedule(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["scheduled"]:
         return "no activation waits; helixctl activate REF --at TIME schedules one\n"
     rows = [
-        [
-            (text, None)
-            for text in (one["id"], one["ref"], one["at"] + screen.since(one["at"]), one["not_after"], one["actor"])
-        ]
+        uncoloured(one["id"], one["ref"], one["at"] + screen.since(one["at"]), one["not_after"], one["actor"])
         for one in payload["scheduled"]
     ]
     return columns(["ID", "VERSION", "AT", "NOT AFTER", "BY"], rows, screen)

@@ -7,6 +7,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
+from helixctl.core.names import one_of
 from helixctl.core.stats import Inference, Score
 from helixctl.engines import Query, Reduction, Subject
 from helixctl.engines.compression import FIRST as FIRST
@@ -73,9 +74,7 @@ def reader(name: str) -> Reader:
     Raises:
         Usage: there is none.
     """
-    if name not in READERS:
-        raise Usage(f"no record format {name!a}", hint=f"choose one of: {', '.join(READERS)}")
-    return cast(Reader, import_module(READERS[name]))
+    return cast(Reader, import_module(READERS[one_of("record format", name, READERS)]))
 
 
 def detected(head: bytes, query: Query) -> str:
