@@ -91,6 +91,8 @@ def play(session: Session, folder: str) -> int:
         for number, step in enumerate(STEPS):
             world = session.world._replace(random=ids.randbytes, clock=_clock(number))
             code, text = _run(step, world, on=on)
+            if code == 130:
+                raise KeyboardInterrupt
             out.write(_typed(step, code, text, on=on))
             out.flush()
             unexpected += [step.line] if code != step.exit_code else []

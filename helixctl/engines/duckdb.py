@@ -13,13 +13,12 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from helixctl.core.stats import Stats
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, jsonlines, python
 from helixctl.engines.fields import DUCKDB, Field
-from helixctl.engines.interrupts import interrupted_as, uninterrupted
+from helixctl.engines.interrupts import interrupted_as, spill_folder, uninterrupted
 from helixctl.engines.readers import FIRST, detected
 from helixctl.engines.readers.lines import MAX_LINE
 from helixctl.engines.sql import (
@@ -62,7 +61,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     total = Reduction(Stats())
     with (
         interrupted_as("Query interrupted"),
-        TemporaryDirectory(prefix="helixctl-") as spill,
+        spill_folder() as spill,
         duckdb.connect() as connection,
     ):
         settings = {

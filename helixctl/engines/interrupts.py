@@ -1,4 +1,4 @@
-"""Interrupts by SIGINT, kept from work that has to be whole, and recognised where a library gives them another name."""
+"""Signals: kept from work that has to be whole, known where a library renames an interrupt, and leaving no litter."""
 
 from __future__ import annotations
 
@@ -9,15 +9,40 @@ from contextlib import contextmanager
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let an interrupt wait until the block is done; on Windows, which has no such mask, it does not."""
+    """Let SIGINT and SIGTERM wait until the block is done; on Windows, which has no such mask, they do not."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def spill_folder() -> Iterator[str]:
+    """Make a folder of which neither the block's end nor SIGTERM leaves anything, where that signal is nobody else's."""
+    import threading
+    from tempfile import TemporaryDirectory
+
+    def leave(*_: object) -> None:
+        folder.cleanup()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    is_free = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with uninterrupted():
+        folder = TemporaryDirectory(prefix="helixctl-", ignore_cleanup_errors=True)
+        if is_free:
+            signal.signal(signal.SIGTERM, leave)
+    try:
+        with folder as path:
+            yield path
+    finally:
+        if is_free:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -224,7 +225,8 @@ def test_times_digests_and_rules_are_told_whole(place: Place, cli: Cli) -> None:
     assert cli("evaluate", "m@1.0.0", "--from", "-", stdin=b'{"success":true,"latency_ms":9}\n' * 60).code == 0
     assert "    verdict: passed\n" in cli("history", "m@1.0.0").out
     assert cli("deprecate", "m@1.0.0", "--eol", "2026-09-01T18:00:00Z").code == 0
-    assert "2026-09-01T18:00:00Z (in 6 months)" in cli("list").out
+    place.clock.now = datetime(2026, 8, 31, 23, tzinfo=UTC)
+    assert "2026-09-01 (in 19 hours)" in cli("list").out
     assert "    end of life: 2026-09-01T18:00:00Z\n" in cli("history", "m@1.0.0").out
 
 

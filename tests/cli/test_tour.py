@@ -37,6 +37,17 @@ def test_the_demo_ends_well_and_says_nothing_on_stderr(toured: tuple[Path, Ran])
     assert "\x1b" not in ran.out
 
 
+def test_an_interrupt_of_a_step_ends_the_demo(cli: Helix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: Registry, *_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "register", interrupted)
+    ran = cli("demo", str(tmp_path / "tour"))
+    assert (ran.code, ran.err) == (130, "")
+    assert "$ helixctl status\n" in ran.out
+    assert "promote" not in ran.out
+
+
 def test_every_step_is_printed_as_typed_and_ends_as_it_should(toured: tuple[Path, Ran]) -> None:
     _, ran = toured
     parts = re.split(r"^\$ helixctl (.*)$", ran.out, flags=re.MULTILINE)[1:]

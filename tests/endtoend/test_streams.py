@@ -144,6 +144,22 @@ def test_an_interrupt_ends_with_130_and_leaves_nothing(full: Place) -> None:
     assert full.files() == before
 
 
+def test_sigterm_leaves_no_folder_where_the_engine_would_put_what_memory_does_not_hold(
+    full: Place, tmp_path: Path
+) -> None:
+    pytest.importorskip("duckdb")
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    words = [*COMMAND, "evaluate", "m@2.0.0", "--engine", "duckdb", "--from", str(full.inferences(1_000_000))]
+    running = subprocess.Popen(words, cwd=full.root, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(spill)})
+    while not list(spill.glob("helixctl-*")) and running.poll() is None:
+        time.sleep(0.001)
+    running.terminate()
+    _, err = running.communicate()
+    assert (running.returncode, err) == (-signal.SIGTERM, b"")
+    assert not list(spill.iterdir())
+
+
 STARTED = """\
 import os, signal, sys
 from helixctl.__main__ import main

@@ -97,8 +97,6 @@ def _version(payload: Payload, verbose: bool, screen: Screen) -> str:
     return "".join(lines)
 
 
-MIDNIGHT = "T00:00:00Z"
-"""What a time has more than a date."""
 _TIMES = ("_at", "_since", ".at", ".not_after", "end_of_life", "_date")
 
 
@@ -109,15 +107,14 @@ def _list(payload: Payload, verbose: bool, screen: Screen) -> str:
     for one in payload["versions"]:
         verdict = one.get("metrics", {}).get("verdict", "")
         blocked = "blocked" if "blocked" in one["lifecycle"] else ""
-        ends = (one["effective_end_of_life"] or "").removesuffix(MIDNIGHT)
-        ends += screen.since(ends)
+        ends = one["effective_end_of_life"] or ""
         rows.append(
             [
                 (one["model"], None),
                 (one["version"], None),
                 (one["status"], STATUS.get(one["status"])),
                 (one["provider"], None),
-                (ends, None),
+                (ends[:10] + screen.since(ends), None),  # its hour counts in how far it is, and stands in `show`
                 (verdict, OUTCOME.get(verdict)),
                 (blocked, "red"),
             ]
@@ -251,7 +248,7 @@ def _swept(payload: Payload, verbose: bool, screen: Screen) -> str:
     for one in payload["warned"]:
         when = f"ends in {one['days']} days or less" if one["days"] else "is past its end of life and still serves"
         lines.append(
-            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=screen.on)}  {safe(one['ref'])} {when} ({one['end_of_life'].removesuffix(MIDNIGHT)})\n"
+            f"{paint('would warn' if payload['dry_run'] else 'warned', 'yellow', on=screen.on)}  {safe(one['ref'])} {when} ({one['end_of_life'].removesuffix('T00:00:00Z')})\n"
         )
     for result in payload["results"]:
         if result["action"] != "warn":
