@@ -25,7 +25,7 @@ _helixctl() {
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
-    "help") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=1 ;;
+    "help") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
     "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
@@ -80,6 +80,7 @@ _helixctl() {
     "completion -o") words="text" ;;
     "completion --output") words="text" ;;
     "completion --color") words="auto always never" ;;
+    "help argument") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
     "help -o") words="text" ;;
     "help --output") words="text" ;;
     "help --color") words="auto always never" ;;
@@ -170,9 +171,13 @@ _helixctl() {
     "evaluate -o") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --output") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --color") words="auto always never" ;;
+    "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
+    "evaluate --engine") words="python duckdb ibis prometheus" ;;
     "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
+    "compare --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
+    "compare --engine") words="python duckdb ibis prometheus" ;;
     "list -o") words="text json ndjson csv plain" ;;
     "list --output") words="text json ndjson csv plain" ;;
     "list --color") words="auto always never" ;;
@@ -203,6 +208,7 @@ _helixctl() {
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
+    "audit report --framework") words="soc2 iso42001 eu-ai-act nist-ai-rmf" ;;
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
@@ -240,6 +246,7 @@ _helixctl() {
     "completion -o") words="text" ;;
     "completion --output") words="text" ;;
     "completion --color") words="auto always never" ;;
+    "help argument") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
     "help -o") words="text" ;;
     "help --output") words="text" ;;
     "help --color") words="auto always never" ;;
@@ -330,9 +337,13 @@ _helixctl() {
     "evaluate -o") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --output") words="text json csv github junit sarif gitlab markdown" ;;
     "evaluate --color") words="auto always never" ;;
+    "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
+    "evaluate --engine") words="python duckdb ibis prometheus" ;;
     "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
+    "compare --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
+    "compare --engine") words="python duckdb ibis prometheus" ;;
     "list -o") words="text json ndjson csv plain" ;;
     "list --output") words="text json ndjson csv plain" ;;
     "list --color") words="auto always never" ;;
@@ -363,6 +374,7 @@ _helixctl() {
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
+    "audit report --framework") words="soc2 iso42001 eu-ai-act nist-ai-rmf" ;;
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;

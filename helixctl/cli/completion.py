@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from helixctl.cli import app, menu
+from helixctl.errors import leaves
+
+TOPICS = (*menu.COMMANDS, *(one.code for one in leaves()))
+"""What `helixctl help` explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
     for param in command.params:
         if param.param_type_name == "argument":
             argument, arguments = _argument(param), arguments + 1
-            if hasattr(param.type, "choices"):
-                choices["argument"] = tuple(map(str, param.type.choices))
+            if argument == "choice":
+                choices["argument"] = tuple(map(str, getattr(param.type, "choices", TOPICS)))
             continue
         names = [*param.opts, *param.secondary_opts]
         options += [(name, param.help or "") for name in names]
@@ -67,18 +71,25 @@ def _argument(param: Any) -> str:
     metavar = (param.metavar or "").strip("[]")
     if metavar in ("REF", "MODEL", "CANDIDATE", "BASELINE"):
         return "ref"
-    return "dir" if metavar == "DIR" else "choice" if hasattr(param.type, "choices") else "none"
+    is_choice = hasattr(param.type, "choices") or metavar == "COMMAND|CODE"
+    return "dir" if metavar == "DIR" else "choice" if is_choice else "none"
 
 
 def _choices(param: Any, entry: menu.Entry) -> tuple[str, ...]:
     from helixctl.core.audit import ACTIONS, OUTCOMES, SEVERITIES
+    from helixctl.core.frameworks import FRAMEWORKS
     from helixctl.core.lifecycle import Action
+    from helixctl.engines import ENGINES
+    from helixctl.engines.readers import READERS
 
     known: dict[str, tuple[str, ...]] = {
         "output": entry.formats,
         "color": ("auto", "always", "never"),
         "severity": SEVERITIES,
         "outcome": OUTCOMES,
+        "engine": tuple(ENGINES),
+        "format": tuple(READERS),
+        "framework": tuple(FRAMEWORKS),
     }
     known["action"] = tuple(ACTIONS) if "--action" in param.opts else tuple(Action)
     if hasattr(param.type, "choices"):
