@@ -337,23 +337,24 @@ def junit(found: Findings) -> str:
     counts["skipped"] = str(len(found.skipped))
     top = Xml.Element("testsuites", {"name": "helixctl", **counts})
     suite = Xml.SubElement(top, "testsuite", {"name": found.command, **counts})
+
+    def tested(name: str, **rest: str) -> Xml.Element:
+        return Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name), **rest})
+
     for one in found.problems:
-        name = _legal(one.code if found.passed is not None else f"{one.code} {one.place}: {one.message}")
-        case = Xml.SubElement(
-            suite, "testcase", {"classname": found.command, "name": name, "file": _legal(safe(one.path))}
-        )
+        name = one.code if found.passed is not None else f"{one.code} {one.place}: {one.message}"
+        case = tested(name, file=_legal(safe(one.path)))
         told = _legal(f"{one.place}: {one.message}" + (f"\n{one.help}" if one.help else ""))
         if one.level == "error":
             Xml.SubElement(case, "failure", {"type": _legal(one.code), "message": _legal(one.message)}).text = told
         else:
             Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
     for name, fact in passed.items():
-        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
+        case = tested(name)
         if fact:
             Xml.SubElement(case, "system-out").text = _legal(fact)
     for name, why in found.skipped.items():
-        case = Xml.SubElement(suite, "testcase", {"classname": found.command, "name": _legal(name)})
-        Xml.SubElement(case, "skipped", {"message": _legal(why)})
+        Xml.SubElement(tested(name), "skipped", {"message": _legal(why)})
     Xml.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"
 

@@ -110,18 +110,7 @@ def _report(report: Any) -> dict[str, Any]:
         "metrics": evaluation.metrics,
         "intervals": evaluation.intervals,
         "histogram": _histogram(report.reduction),
-        "thresholds": [
-            {
-                "name": one.name,
-                "metric": one.metric,
-                "value": one.value,
-                "limit": one.limit,
-                "severity": one.severity,
-                "outcome": one.outcome,
-                "proven": one.proven,
-            }
-            for one in evaluation.thresholds
-        ],
+        "thresholds": [one._asdict() for one in evaluation.thresholds],
         "recommendations": evaluation.recommendations,
         "newest_at": evaluation.newest_at,
         "scores": evaluation.scores,

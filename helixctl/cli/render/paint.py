@@ -171,4 +171,4 @@ def _line(row: list[tuple[str, str | None]], widths: list[int], *, on: bool) -> 
 
 def counted(count: int, word: str) -> str:
     """Return a count with its word, as many as there are."""
-    return f"{count} {word}{'s' * (count != 1)}"
+    return f"{count} {word}" if count == 1 else f"{count} {word[:-1]}ies" if word[-1] == "y" else f"{count} {word}s"

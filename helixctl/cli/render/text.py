@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from helixctl.cli.render.cells import cell, flattened
-from helixctl.cli.render.paint import OUTCOME, PLAIN, STATUS, Screen, columns, paint, safe, uncoloured
+from helixctl.cli.render.paint import OUTCOME, PLAIN, STATUS, Screen, columns, counted, paint, safe, uncoloured
 
 Payload = Mapping[str, Any]
 
@@ -141,15 +141,9 @@ def _diff(payload: Payload, verbose: bool, screen: Screen) -> str:
 
 
 def _recording(payload: Payload, verbose: bool, screen: Screen) -> str:
-    bad = (
-        f", {_count(payload['malformed'], 'malformed line', 'malformed lines')} left out"
-        if payload["malformed"]
-        else ""
-    )
+    bad = f", {counted(payload['malformed'], 'malformed line')} left out" if payload["malformed"] else ""
     rolling = f"; rolling verdict: {payload['verdict']}" if payload["verdict"] else ""
-    return (
-        f"recorded {_count(payload['recorded'], 'inference', 'inferences')} of {safe(payload['ref'])}{bad}{rolling}\n"
-    )
+    return f"recorded {counted(payload['recorded'], 'inference')} of {safe(payload['ref'])}{bad}{rolling}\n"
 
 
 def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
@@ -219,14 +213,10 @@ def _listed(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else cell(value)
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
-
-
 def _verification(payload: Payload, verbose: bool, screen: Screen) -> str:
     outcome = payload["outcome"]
     said = paint(outcome.replace("_", " "), OUTCOME.get(outcome), on=screen.on)
-    counts = f"{_count(payload['entries'], 'entry', 'entries')} in {_count(payload['segments'], 'segment', 'segments')}"
+    counts = f"{counted(payload['entries'], 'entry')} in {counted(payload['segments'], 'segment')}"
     lines = [f"{said}: {counts}; {safe(payload['anchor'])}\n"]
     for one in payload["findings"]:
         where = one["path"] + (f":{one['line']}" if one["line"] else "")
