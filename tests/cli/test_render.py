@@ -213,6 +213,17 @@ def test_no_control_or_direction_sign_of_a_cell_of_csv_reaches_a_terminal() -> N
     )
 
 
+def test_what_is_done_to_the_log_and_the_registry_is_told_as_that(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    assert cli("reconcile", "--keep", "m@1.0.0").out == "there is nothing to reconcile: unchanged\n"
+    assert cli("audit", "checkpoint", "--dry-run").out == "would checkpoint the log\n"
+    assert cli("audit", "checkpoint").out.startswith("checkpoint the log\n  entry 3  ")
+    assert cli("audit", "restore-archive", str(place.root)).out == "no segment is to be moved\n"
+    with (place.root / "policies/default.toml").open("a") as policy:
+        policy.write("# why\n")
+    assert cli("reconcile", "--dry-run").out == "would record edits of policies\n"
+
+
 def test_times_digests_and_rules_are_told_whole(place: Place, cli: Cli) -> None:
     place.serve("m@1.0.0")
     digest = hashlib.sha256((place.root / "policies/default.toml").read_bytes()).hexdigest()

@@ -43,6 +43,8 @@ def _result(payload: Payload, verbose: bool, screen: Screen) -> str:
         return decided(name, payload["ref"], decision, screen.on)
     mood = "would " if payload["dry_run"] else ""
     if not payload["changed"]:
+        if payload["action"] == "reconcile":  # it was asked of the registry, or a model: a version says nothing
+            return "there is nothing to reconcile: unchanged\n"
         return f"{safe(payload['ref'])} {'would stay' if mood else 'is'} as asked: unchanged\n"
     lines = [f"{mood}{name} {safe(payload['ref'] or '')}".rstrip() + "\n"]
     for change in payload["changes"]:
@@ -66,6 +68,10 @@ _NAMES = {
     "canary": "start canary",
     "rollback": "roll back to",
     "unschedule": "take off the schedule",
+    "audit.checkpointed": "checkpoint the log",
+    "audit.archived": "move segments of the log",
+    "config.updated": "record edits of settings",
+    "policy.updated": "record edits of policies",
 }
 
 
@@ -229,7 +235,7 @@ def _verification(payload: Payload, verbose: bool, screen: Screen) -> str:
 
 def _archival(payload: Payload, verbose: bool, screen: Screen) -> str:
     if not payload["due"]:
-        return "no segment is due\n"
+        return "no segment is to be moved\n"
     return "".join(f"due: {safe(path)}\n" for path in payload["due"])
 
 
