@@ -27,7 +27,7 @@ def exclusive(root: str, patience_s: float = PATIENCE_S, path: str = PATH) -> It
     tree.refuse_links(root, path)
     full = os.path.join(root, path)
     while True:
-        with disk.refusing("lock the registry"):
+        with disk.refusing(f"lock the registry in {root}"):
             disk.make_folders(os.path.dirname(full))  # a fresh clone has none
             handle = os.open(full, os.O_RDWR | os.O_CREAT, 0o644)
         try:

@@ -434,6 +434,13 @@ def test_an_empty_word_such_as_of_a_variable_that_is_not_set_does_not_mean_all(
     assert is_refusal(cli(*words.split(), ""), 2)
 
 
+def test_a_folder_that_cannot_be_made_a_registry_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = cli("init", str(tmp_path / "file"))
+    assert is_refusal(ran, 8)
+    assert f"cannot lock the registry in {tmp_path / 'file'}: " in ran.err
+
+
 def test_the_error_object_places_a_malformed_line(full: Place, cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"success":true,"latency_ms":1}\nno\n')
