@@ -31,13 +31,10 @@ class Case(NamedTuple):
 
     def stale(self, record: Record, max_age: str | None = None) -> str | None:
         """Return why the last evaluation of a version does not count now, or None where it does."""
+        if why := outdated(record):
+            return why
         metrics = record.metrics or {}
-        at, newest = metrics.get("evaluated_at"), metrics.get("newest_at")
-        if at is None or metrics.get("serving_digest") != record.serving_digest:
-            return "the last evaluation was of another provider, model id, artifact or configuration"
-        blocked = record.lifecycle.get("last_blocked_at")
-        if blocked and at <= blocked:
-            return f"the last evaluation ({times.short(at)}) is older than the block of {times.short(blocked)}"
+        at, newest = metrics["evaluated_at"], metrics.get("newest_at")
         if at > self.at + times.CLOCK_TOLERANCE:
             return f"the last evaluation ({times.short(at)}) lies in the future: the clock was set back"
         if max_age is None:
@@ -47,6 +44,17 @@ class Case(NamedTuple):
         if newest > self.at + times.CLOCK_TOLERANCE or self.at - newest > times.parse_duration(max_age):
             return f"the newest inference is of {times.short(newest)}, not within {max_age}"
         return None
+
+
+def outdated(record: Record) -> str | None:
+    """Return why the last evaluation of a version says nothing of what it serves now, or None where it does."""
+    metrics, blocked = record.metrics or {}, record.lifecycle.get("last_blocked_at")
+    at = metrics.get("evaluated_at")
+    if at is None or metrics.get("serving_digest") != record.serving_digest:
+        return "the last evaluation was of another provider, model id, artifact or configuration"
+    if blocked and at <= blocked:
+        return f"the last evaluation ({times.short(at)}) is older than the block of {times.short(blocked)}"
+    return None
 
 
 class Answer(NamedTuple):

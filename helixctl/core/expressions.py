@@ -131,6 +131,10 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
     from cel_expr_python import cel
 
     program = compiled(text, key)
+    for variable, record in (("model", case.subject), ("current", case.current)):
+        asks = record and record.metrics and re.search(rf"\b{variable}\b\W{{1,5}}metrics\b", text)
+        if record and asks and (why := case.stale(record)):
+            return f"{variable}.metrics: {why}"
     try:
         value = program.eval(_activation(case))
     except (RuntimeError, MemoryError, ValueError) as error:

@@ -43,6 +43,9 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
         elif wanted["required"]:
             yield "fail", f"{name} is required and not in the version file"
         return
+    if name.partition(".")[0] == "metrics" and (why := case.stale(case.subject)):
+        yield "error", f"{name}: {why}"
+        return
     if wanted.get("required"):
         yield "pass", f"{name} is stated"
     for word in BOUNDS.keys() & wanted.keys():

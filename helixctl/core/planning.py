@@ -210,8 +210,11 @@ def _evaluate(act: ask.Evaluate, now: Snapshot) -> Plan:
     if before.serving_digest != act.serving_digest:
         raise Changed(f"{before.ref} changed during the evaluation", hint="run the evaluation again")
     refuse_retired(before, "evaluated")
+    from helixctl.core.case import outdated
+
     verdict = act.metrics["verdict"]
-    scores = {**(before.metrics or {}).get("scores", {}), **act.metrics.get("scores", {})}
+    earlier = {} if outdated(before) else before.metrics or {}
+    scores = {**earlier.get("scores", {}), **act.metrics.get("scores", {})}
     metrics = {
         "evaluated_at": now.at,
         **act.metrics,

@@ -20,12 +20,24 @@ METRICS = {"success_rate": Decimal("0.95"), "samples": 100, "evaluated_at": AT, 
 
 
 def case(current: Record | None = None, **more: Any) -> Case:
-    subject = made("2.0.0", extra=EXTRA)._replace(metrics=METRICS)
+    subject = made("2.0.0", extra=EXTRA)
+    subject = subject._replace(metrics={**METRICS, "serving_digest": subject.serving_digest})
     return Case(subject, current, AT, SETTINGS, "activate", "alice@example.com", kept={})._replace(**more)
 
 
 def serving() -> Record:
-    return made("1.0.0", "active")._replace(metrics={**METRICS, "success_rate": Decimal("0.9")})
+    record = made("1.0.0", "active")
+    told = {"success_rate": Decimal("0.9"), "serving_digest": record.serving_digest}
+    return record._replace(metrics={**METRICS, **told})
+
+
+@pytest.mark.parametrize("text", ["model.metrics.samples > 1", 'model["metrics"].samples > 1', "has(current.metrics)"])
+def test_metrics_of_what_is_no_longer_served_deny(text: str) -> None:
+    subject, current = (one._replace(metrics=METRICS) for one in (case().subject, serving()))
+    answer = ask(text, case(current, subject=subject))
+    assert answer.outcome == "error"
+    assert "metrics: the last evaluation was of another provider" in answer.message
+    assert ask("model.limits.context_window > 1", case(current, subject=subject)).outcome == "pass"
 
 
 def ask(text: str, given: Case | None = None) -> Answer:

@@ -28,12 +28,20 @@ METRICS = {"scores": {"mmul": D("0.86")}, "p95_latency_ms": 900, "verdict": "pas
 
 
 def subject() -> Record:
-    found = made()._replace(metrics=METRICS)
-    return found._replace(spec={**found.spec, **SPEC})
+    found = made()._replace(spec={**made().spec, **SPEC})
+    return found._replace(metrics={"evaluated_at": AT, "serving_digest": found.serving_digest, **METRICS})
 
 
 def ask(wanted: Any) -> Answer:
     return CHECKS["check"].answer(CHECKS["check"].parameters(wanted), Case(subject(), None, AT, SETTINGS))
+
+
+def test_a_metric_of_what_is_no_longer_served_is_none() -> None:
+    wanted = CHECKS["check"].parameters({"field": "metrics.p95_latency_ms", "max": 900})
+    found = made()._replace(metrics=subject().metrics)
+    answer = CHECKS["check"].answer(wanted, Case(found, None, AT, SETTINGS))
+    assert (answer.outcome, answer.fix) == ("error", "helixctl evaluate m@1.0.0 --from FILE")
+    assert "metrics.p95_latency_ms: the last evaluation was of another provider" in answer.message
 
 
 BOUNDARIES: list[tuple[Mapping[str, Any], str]] = [

@@ -747,6 +747,13 @@ def test_scores_of_an_earlier_evaluation_are_kept() -> None:
     assert (evaluated("passed", record=before).records[0].metrics or {})["scores"] == {"mmlu": Decimal("0.86")}
 
 
+@pytest.mark.parametrize("of_another_time", [{"serving_digest": "0" * 64}, {"evaluated_at": AT - 3 * DAY}])
+def test_a_score_of_what_was_served_before_or_of_before_a_block_is_not_kept(of_another_time: dict[str, Any]) -> None:
+    before = made("1.0.0", "testing", last_blocked_at=AT - DAY)
+    before = before._replace(metrics=measured(before, scores={"mmlu": Decimal("0.86")}) | of_another_time)
+    assert "scores" not in (evaluated("passed", record=before).records[0].metrics or {})
+
+
 def test_an_evaluation_of_what_changed_meanwhile_is_a_conflict() -> None:
     subject = made()
     act = ask.Evaluate(ref(), measured(subject), (), "", "0" * 64)
