@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import combinations
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
@@ -15,7 +16,7 @@ from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
 from helixctl.core.times import short
-from helixctl.engines import PLAIN, Query, Reduction, Source, Subject, find_sources, reduce
+from helixctl.engines import PLAIN, Query, Reduction, Source, Subject, find_sources, reduce, secretless
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import inferences
 from helixctl.storage.registry import Store
@@ -133,7 +134,9 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     _refuse_vain(asked, settings)
     reduction = Reduction(Stats())
     where = dict[str, str]()
-    for sources, query in groups(store.root, record, asked, settings):
+    found = [*groups(store.root, record, asked, settings)]
+    _refuse_twice(found)
+    for sources, query in found:
         where |= query.where
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
     _refuse_malformed(reduction, settings.max_malformed, record.version)
@@ -157,6 +160,22 @@ def _refuse_vain(asked: Asked, settings: Settings) -> None:
         raise Usage(f"--where names {twice!a} twice, and a record has one value of it", hint="leave one of them out")
     if asked.query.table and kind_of(asked, settings) != "cluster":
         raise Usage("--table names a table of a cluster", hint="say of which: --connect clickhouse://HOST/DATABASE")
+
+
+def _refuse_twice(found: Sequence[Group]) -> None:
+    """Refuse a source named in two ways, unless their filters ask for different values of one field."""
+    for one, other in combinations(found, 2):
+        wanted, names = dict(one.query.where), _names(one)
+        twice = [name for place, name in _names(other).items() if place in names]
+        if twice and not any(wanted.get(name, value) != value for name, value in other.query.where):
+            raise Usage(f"{twice[0]!a} would be read twice", hint="name it once, so that no record counts twice")
+
+
+def _names(group: Group) -> dict[str, str]:
+    """Return each place that is read, and its name for people."""
+    if group.query.connect:
+        return {f"{group.query.connect} {group.query.table}": group.query.table or secretless(group.query.connect)}
+    return {os.path.realpath(one.name): one.name for one in group.sources}
 
 
 def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:

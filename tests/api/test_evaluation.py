@@ -52,6 +52,29 @@ def says(decision: Decision, name: str = "evaluation") -> Finding:
 
 
 @pytest.mark.parametrize(
+    "names", [["a.jsonl", "twin"], ["one", "twin"], ["recorded", "kept"], ["one", "*.jsonl"], ["a.jsonl", "dataset"]]
+)
+def test_a_source_named_in_two_ways_is_refused_as_no_record_may_count_twice(
+    place: Place, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.register("m@1.0.0")
+    place.registry.record("m@1.0.0", lines(30))
+    monkeypatch.chdir(place.root)
+    Path("a.jsonl").write_bytes(lines(30, region="eu").getvalue() + lines(30, region="us").getvalue())
+    (kept,) = place.root.glob(".helix/inferences/**/*.jsonl")
+    with Path("helix.toml").open("a") as handle:
+        handle.write('[sources]\none = { from = ["a.jsonl"] }\ntwin = { from = ["./a.jsonl"] }\n')
+        handle.write('eu = { from = ["a.jsonl"], where = { region = "eu" } }\n')
+        handle.write('us = { from = ["a.jsonl"], where = { region = "us" } }\n')
+    given = [str(kept) if name == "kept" else name for name in names if name != "dataset"]
+    asked = Asked(given, datasets=["a.jsonl"] if "dataset" in names else [])
+    with pytest.raises(Usage, match="would be read twice"):
+        place.registry.evaluate("m@1.0.0", asked=asked)
+    for apart, samples in ((["a.jsonl", "recorded"], 90), (["eu", "us"], 60)):
+        assert place.registry.evaluate("m@1.0.0", apart).evaluation.samples == samples
+
+
+@pytest.mark.parametrize(
     ("given", "verdict", "logged"),
     [
         ((60, 0, 100), "passed", ("evaluation.completed", "info", "success")),
