@@ -62,7 +62,7 @@ def scored(scorer: Scorer, expected: object, output: object) -> float:
 def _exact(expected: object, output: object, _: str) -> bool:
     if isinstance(expected, str) and isinstance(output, str):
         return expected.strip() == output.strip()
-    return type(expected) is type(output) and expected == output
+    return isinstance(expected, bool) is isinstance(output, bool) and expected == output
 
 
 def _regex(expected: object, output: object, _: str) -> bool:
@@ -107,7 +107,7 @@ def _json(expected: object, output: object, option: str) -> bool:
         except (ValueError, RecursionError):
             return False
     wanted = expected.get(option, expected) if isinstance(expected, Mapping) else expected
-    return isinstance(table, Mapping) and option in table and table[option] == wanted
+    return isinstance(table, Mapping) and option in table and _exact(wanted, table[option], "")
 
 
 SCORERS: dict[str, Callable[[object, object, str], bool]] = {

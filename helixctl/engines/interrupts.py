@@ -1,8 +1,9 @@
-"""Signals: kept from work that has to be whole, known where a library renames an interrupt, and leaving no litter."""
+"""Signals: kept from work that has to be whole, known where a library renames an interrupt, and leaving no litter; limits of time."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,3 +55,22 @@ def interrupted_as(words: str) -> Iterator[None]:
         if words not in str(error):
             raise
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError where the block takes longer; beside the main thread, and on Windows, nothing can stop it."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -307,9 +307,15 @@ def test_lm_eval_says_of_which_scores_lower_is_better_and_its_document_can_be_le
 
 @pytest.mark.parametrize(
     "changed",
-    [{"n-samples": {}}, {"n-samples": {"mmlu": {"effective": 0}}}, {"results": {"mmlu": 7}}, {"results": 7}],
+    [
+        {"n-samples": {}},
+        {"n-samples": {"mmlu": {"effective": 0}}},
+        {"results": {"mmlu": 7}},
+        {"results": 7},
+        {"results": {"mmlu": {"acc,none": 0.5, "acc_stderr,none": -0.1}}},
+    ],
 )
-def test_results_of_lm_eval_without_their_counts_are_malformed(changed: dict[str, Any]) -> None:
+def test_results_of_lm_eval_without_their_counts_or_of_a_negative_spread_are_malformed(changed: dict[str, Any]) -> None:
     assert read(json.dumps(LM_EVAL | changed).encode(), format="lm-eval").malformed_count == 1
 
 
@@ -325,12 +331,42 @@ def test_a_data_set_is_scored_and_its_contents_stay_where_they_are() -> None:
         {"expected": "x", "output": "yes", "scorer": "s3cret"},
         {"output": "yes"},
         {"expected": "x", "output": '{"a":"x"}', "scorer": "json:a", "success": True, "latency_ms": 5},
+        {"expected": 1, "output": '{"a":true}', "scorer": "json:a"},
+        {"expected": "x", "output": "x", "model": "other"},
+        {"expected": "x", "output": "x", "version": "9.0.0"},
     ]
     found = read(lines(*rows), name="mine")
     named = {one.name: (one.n, one.total) for one in found.stats.scores}
-    assert named == {"mine": (2, 10**6), "mine.numeric": (2, 10**6), "mine.regex": (1, 10**6), "mine.json": (1, 10**6)}
-    assert [bad.line for bad in found.malformed] == [6, 7, 8, 9]
+    assert named == {"mine": (2, 10**6), "mine.numeric": (2, 10**6), "mine.regex": (1, 10**6), "mine.json": (2, 10**6)}
+    assert [bad.line for bad in found.malformed] == [6, 7, 8, 9, 12, 13]
     assert found.stats.totals().latencies == ((5, 1),)
+
+
+def test_a_pattern_that_would_never_end_ends_the_reading_of_its_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helixctl.engines.readers.dataset.LONGEST_S", 0.05)
+    row = {"expected": "a+b", "output": "aab", "scorer": "regex"}
+    found = read(lines(row, row | {"expected": "(a+)+$", "output": "a" * 99 + "b"}, row), name="mine")
+    assert (found.stats.scores[0].n, found.malformed_count) == (1, 1)
+    assert (found.malformed[0].line, found.malformed[0].is_rest) == (2, True)
+    assert "its pattern takes more than 0.05 s" in found.malformed[0].why
+
+
+@pytest.mark.parametrize("raw", [b"", b'{"expected":"x","output":"x","split":"b"}\n'])
+def test_a_data_set_of_which_no_line_is_left_is_refused_as_an_earlier_score_would_stand(raw: bytes) -> None:
+    with pytest.raises(Usage, match="no line of the data set 'mine' is left to score"):
+        read(raw, format="dataset", name="mine", where=(("split", "a"),))
+
+
+@pytest.mark.parametrize(
+    ("is_there", "hint"), [(True, "--engine duckdb --from FILE"), (False, "pip install 'helixctl[duckdb]'")]
+)
+def test_parquet_that_this_engine_cannot_read_says_what_to_type(
+    is_there: bool, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helixctl.engines.readers.parquet.find_spec", lambda _: is_there or None)
+    with pytest.raises(Usage, match="Parquet takes the duckdb engine and a file") as refused:
+        read(b"PAR1")
+    assert str(refused.value.hint).startswith(hint)
 
 
 MAP = {"latency_ms": "seconds * 1000", "success": "status == ok", "input_tokens": "usage.in", "ts": "at utc"}

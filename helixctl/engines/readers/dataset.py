@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import BinaryIO
 
 from helixctl.core import scoring
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
-from helixctl.engines.readers import Found, LineError, documents, lines
-from helixctl.engines.readers.native import inference
+from helixctl.engines.interrupts import within
+from helixctl.engines.readers import Found, LineError, RestError, documents, lines
+from helixctl.engines.readers.native import inference, refuse_other
+from helixctl.errors import Usage
+
+LONGEST_S = 2
+"""How long a pattern may look at one output: some would never end."""
 
 
 def matches(head: bytes) -> bool:
@@ -18,23 +24,33 @@ def matches(head: bytes) -> bool:
 
 
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
-    """Yield the score of each line, and the inference where the line has the fields of one."""
+    """Yield the score of each line, and the inference where the line has the fields of one.
+
+    Raises:
+        Usage: there is none, or the query leaves all of them out.
+    """
+    chosen, name, is_empty = documents.chosen_by(query), query.name or "dataset", True
     for place, row in documents.each(stream):
         try:
-            if isinstance(row, LineError):
-                raise row
-            if skipped := lines.left_out(row, query):
+            if not isinstance(row, LineError) and (skipped := lines.left_out(row, query)):
                 yield place, skipped
                 continue
+            is_empty = False
+            if isinstance(row, LineError):
+                raise row
+            refuse_other(row, subject, chosen)
             if "expected" not in row:
                 raise LineError("expected is missing")
             stated = row.get("scorer", query.scorer or "exact")
             if not isinstance(stated, str):
                 raise LineError("scorer is no text")
             scorer = scoring.parse(stated)
-            value = scoring.scored(scorer, row["expected"], row.get("output"))
-            name = query.name or "dataset"
-            found = inference(row, subject, documents.chosen_by(query)) if "success" in row else None
+            with within(LONGEST_S) if scorer.kind == "regex" else nullcontext():
+                value = scoring.scored(scorer, row["expected"], row.get("output"))
+            found = inference(row, subject, chosen) if "success" in row else None
+        except TimeoutError:
+            yield place, RestError(f"its pattern takes more than {LONGEST_S} s; nothing from here on is read")
+            return
         except OverflowError:
             yield place, LineError("a number beyond all bounds")
             continue
@@ -44,3 +60,5 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         yield place, score(name if scorer.kind == "exact" else f"{name}.{scorer.kind}", value)
         if found is not None:
             yield place, found
+    if is_empty:
+        raise Usage(f"no line of the data set {name!a} is left to score", hint="check the file, and --where")

@@ -72,5 +72,7 @@ def _spread(one: Score, n: int, stderr: object) -> Score:
     total = one.total * n
     if not isinstance(stderr, int | float) or isinstance(stderr, bool) or not math.isfinite(stderr) or n < 2:
         return Score(one.name, n, total, None)
+    if stderr < 0:
+        raise LineError("a standard error below 0")
     squares = (n - 1) * n * (stderr * 10**6) ** 2 + total * total / n
     return Score(one.name, n, total, max(round(squares), -(-total * total // n)))

@@ -47,6 +47,18 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
     return lines.read(stream, query, lambda line: inference(line, subject, named), FIELDS)
 
 
+def refuse_other(line: Mapping[str, object], subject: Subject, chosen: Collection[str]) -> None:
+    """Refuse a record of something else, unless the caller chose it by the field that says so.
+
+    Raises:
+        MismatchError: it names another model or version.
+    """
+    for name in ("model", "version"):
+        own = getattr(subject, name)
+        if name not in chosen and line.get(name, own) not in (own, None):
+            raise MismatchError(f"it names another {name}")
+
+
 def inference(
     line: Mapping[str, object], subject: Subject, chosen: Collection[str] = (), *, is_timed: bool = True
 ) -> Inference:
@@ -61,10 +73,7 @@ def inference(
         LineError: a required field is missing, or a field has a wrong type or is out of range.
     """
     get = line.get
-    if "model" not in chosen and get("model", subject.model) not in (subject.model, None):
-        raise MismatchError("it names another model")
-    if "version" not in chosen and get("version", subject.version) not in (subject.version, None):
-        raise MismatchError("it names another version")
+    refuse_other(line, subject, chosen)
     success = get("success")
     if success is None:
         raise LineError("success is missing")

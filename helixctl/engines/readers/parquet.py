@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import BinaryIO
 
 from helixctl.engines import Query, Subject
@@ -21,4 +22,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
     Raises:
         Usage: always.
     """
-    raise Usage("Parquet takes the duckdb engine and a file", hint="pip install 'helixctl[duckdb]'; --engine duckdb")
+    hint = "--engine duckdb --from FILE, neither compressed nor standard input"
+    if find_spec("duckdb") is None:
+        hint = "pip install 'helixctl[duckdb]'"
+    raise Usage("Parquet takes the duckdb engine and a file", hint=hint)
