@@ -102,6 +102,11 @@ class Command(core.TyperCommand):
             ctx.fail("--summary names no file; is GITHUB_STEP_SUMMARY set?")
         ctx.obj = session = Session(ctx.find_object(World), **shared, terms=terms).watched(str(ctx.info_name))
         try:
+            if session.summary is not None:
+                from helixctl.storage import disk
+
+                with disk.refusing("write the summary"):
+                    disk.refuse_unwritable(session.summary)
             return super().invoke(ctx)
         finally:
             session.told()

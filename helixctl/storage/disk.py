@@ -158,6 +158,20 @@ def append(path: str, data: bytes) -> None:
         file.write(data)
 
 
+def refuse_unwritable(path: str) -> None:
+    """Raise the OSError that `append` would, and leave nothing; what is no file, such as a pipe, is not tried.
+
+    Raises:
+        OSError: nothing can be appended.
+    """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        return
+    is_new = not os.path.lexists(path)
+    append(path, b"")
+    if is_new:
+        os.unlink(path)
+
+
 def replace(path: str, data: bytes) -> None:
     """Put derived data in place whole: a reader sees the old or the new file; not synced."""
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -471,14 +471,31 @@ def test_a_summary_is_appended_to_a_file_beside_any_output(place: Place, cli: Cl
     assert "**helixctl verify**" in there.read_text()
 
 
-def test_a_summary_that_cannot_be_written_undoes_no_verdict(place: Place, cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("nowhere/summary.md", 4), (".", 8), ("file/summary.md", 8)])
+def test_a_summary_that_cannot_be_written_is_refused_before_anything_is(
+    place: Place, cli: Cli, tmp_path: Path, name: str, code: int
+) -> None:
     place.register("m@1.0.0")
-    nowhere = str(tmp_path / "nowhere" / "summary.md")
-    ran = cli("evaluate", "m@1.0.0", "--from", "-", "--summary", nowhere, stdin=BAD)
-    assert (ran.code, ran.err.splitlines()[-1]) == (3, "warning: cannot write the summary: no such file")
+    (tmp_path / "file").touch()
+    before = place.files()
+    words = ("evaluate", "m@1.0.0", "--from", "-", "--summary", str(tmp_path / name))
+    for more in ((), ("--dry-run",)):
+        ran = cli(*words, *more, stdin=BAD)
+        assert (ran.code, ran.out, place.files()) == (code, "", before)
+        assert re.match(r"error\[HX\d+\]: cannot write the summary: ", ran.err)
+
+
+def test_a_summary_of_a_refused_command_is_not_made(place: Place, cli: Cli, tmp_path: Path) -> None:
+    there = tmp_path / "summary.md"
+    assert cli("evaluate", "m@1.0.0", "--summary", str(there)).code == 4
+    assert not there.exists()
+
+
+def test_a_summary_that_fails_after_all_undoes_no_verdict(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    ran = cli("evaluate", "m@1.0.0", "--from", "-", "--summary", "/dev/full", stdin=BAD)
+    assert (ran.code, ran.err.splitlines()[-1]) == (3, "warning: cannot write the summary: no space left on device")
     assert ran.out.startswith("FAILED")
-    ran = cli("verify", "--summary", nowhere)
-    assert (ran.code, ran.out) == (4, "")
     ran = cli("verify", "--summary", "")
     assert (ran.code, ran.out) == (2, "")
     assert "GITHUB_STEP_SUMMARY" in ran.err
