@@ -511,3 +511,4 @@ def test_a_comparison_tells_each_metric_that_is_worse(place: Place, cli: Cli, ou
     ran = cli("compare", "m@2.0.0", "m@1.0.0", *sides, "-o", output)
     assert ran.code == 3
     assert "slow_share is worse" in html.unescape(ran.out)
+    assert ("interval | effect | margin" in ran.out) == (output == "markdown")

@@ -65,7 +65,7 @@ def test_a_comparison_has_the_promised_shape_and_exit_code_and_writes_nothing(
 def test_a_comparison_without_data_is_undecided_and_says_so(full: Place, cli: Cli) -> None:
     ran = cli("compare", "m@2.0.0", "m@active")
     assert ran.code == 7
-    assert re.search(r"^  error_rate +- +- +- +- +0\.01 +0, 0 +│ +┃ +undecided$", ran.out, re.MULTILINE)
+    assert re.search(r"^  error_rate +- +- +- +- +- +0\.01 +0, 0 +│ +┃ +undecided$", ran.out, re.MULTILINE)
 
 
 def test_the_comparison_that_an_evaluation_recommends_can_be_typed(full: Place, cli: Cli) -> None:

@@ -182,6 +182,7 @@ def _comparison(payload: Payload, screen: Screen) -> Iterator[str]:
         ("CANDIDATE", 0, [number(one["candidate"]) for one in rows]),
         ("DELTA", 4, [number(one["delta"]) for one in rows]),
         (f"{level(look['alpha'])} INTERVAL", 1, [between(one["ci_low"], one["ci_high"]) for one in rows]),
+        ("EFFECT", 5, [number(one["effect"], 2) for one in rows]),
         ("MARGIN", 2, [number(one["margin"]) for one in rows]),
         ("N", 3, [f"{one['n_baseline']}, {one['n_candidate']}" for one in rows]),
     ]

@@ -96,10 +96,10 @@ def _comparison(payload: Payload) -> Iterator[str]:
     look = f", look {of['number']} of {of['of']}" if of["of"] > 1 else ""
     yield f"### {_said(payload['verdict'])} {quoted(payload['ref'])} against {quoted(payload['baseline'])}{look}"
     yield ""
-    yield from _table("metric", "baseline", "candidate", f"{level(of['alpha'])} interval", "margin", "n", "")
+    yield from _table("metric", "baseline", "candidate", f"{level(of['alpha'])} interval", "effect", "margin", "n", "")
     for one in payload["deltas"]:
         values = map(number, (one["baseline"], one["candidate"]))
-        beside = between(one["ci_low"], one["ci_high"]), number(one["margin"])
+        beside = between(one["ci_low"], one["ci_high"]), number(one["effect"], 2), number(one["margin"])
         n = f"{one['n_baseline']}, {one['n_candidate']}"
         yield _row(quoted(safe(one["metric"])), *values, *beside, n, _said(one["verdict"]))
     yield from _advice([*payload.get("warnings", ()), *payload["recommendations"]])
