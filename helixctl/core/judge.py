@@ -292,10 +292,13 @@ def _recommendations(
         elif one.outcome == "not_measured":
             yield f"{one.name} was not measured: {_MISSING[one.name]}, then run `helixctl evaluate {ref}`"
         elif one.outcome == "violated":
-            beside = (
-                f"; compare with `helixctl compare {ref} {serving}`" if serving and "_rate" not in one.metric else ""
+            beside = serving and "_rate" not in one.metric
+            then = (
+                f"; compare with `helixctl compare {ref} {serving}`"
+                if beside
+                else f", then run `helixctl evaluate {ref}`"
             )
-            yield f"{one.name} {'is' if is_one else 'are'} violated: {_violation(one, totals, ref)}{beside}"
+            yield f"{one.name} {'is' if is_one else 'are'} violated: {_violation(one, totals)}{then}"
         elif one.outcome == "passed" and not one.proven:
             fact = f"{one.name} {'holds but is' if is_one else 'hold but are'} not proven"
             yield f"{fact}: {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
@@ -317,6 +320,7 @@ def _units(totals: Totals, ref: str) -> Iterator[str]:
         from helixctl.core.columns import FIELDS
 
         unit, scale = ("seconds", "* 1000") if p95 < low else ("microseconds", "/ 1000")
+        unit, scale = (unit, scale) if p95 <= 1000 * high else ("nanoseconds", "/ 1e6")
         maps = " ".join(f"--map {name}={name}" for name in FIELDS if name != "latency_ms")
         again = f"helixctl evaluate {ref} --from FILE {maps} --map 'latency_ms=latency_ms {scale}'"
         yield f"p95_latency_ms is {p95}: were {unit} meant, not milliseconds? If so run `{again}`"
@@ -328,16 +332,15 @@ def _between(one: ThresholdResult, totals: Totals, best: Totals) -> str:
     return f"{fact}; add a bucket bound at {one.limit} ms to what measures it, or move the limit to a bound"
 
 
-def _violation(one: ThresholdResult, totals: Totals, ref: str) -> str:
+def _violation(one: ThresholdResult, totals: Totals) -> str:
     value = one.limit if one.value is None else one.value
     gap = f"{abs(value - one.limit)} {'above' if value > one.limit else 'below'} the limit {one.limit}"
     fact = f"{one.metric} is {value}, {gap}"
-    if one.metric in ("error_rate", "success_rate"):
-        return f"{fact}; {_cause(totals)}; {_proof(one, totals)}, then run `helixctl evaluate {ref}`"
+    if "_rate" in one.metric:
+        fact += f"; {_cause(totals)}"
     if one.metric == "p95_latency_ms":
-        n = totals.timed
-        fact += f", exceeded by {totals.ranked.above(one.limit)} of {n} requests; {_proof(one, totals)}"
-    return fact
+        fact += f", exceeded by {totals.ranked.above(one.limit)} of {totals.timed} requests"
+    return f"{fact}; {_proof(one, totals)}"
 
 
 def _cause(totals: Totals) -> str:

@@ -291,7 +291,13 @@ def test_a_violated_latency_names_the_comparison_with_the_active_version() -> No
         for ref in ("acme/m@active", None)
     )
     assert "1000 above the limit 5000, exceeded by 6 of 100 requests; 20 more samples within 5000 ms" in told
-    assert told == f"{alone}; compare with `helixctl compare acme/m@1.0.0 acme/m@active`"
+    fact = told.removesuffix("; compare with `helixctl compare acme/m@1.0.0 acme/m@active`")
+    assert alone == f"{fact}, then run `helixctl evaluate acme/m@1.0.0`"
+    unsure = judge(table(100, confidence=500_000), LIMITS).recommendations
+    assert any(
+        "raise the confidence, or record more samples, then run `helixctl evaluate acme/m@1.0.0`" in one
+        for one in unsure
+    )
 
 
 def test_a_limit_that_no_sample_proves_says_so() -> None:

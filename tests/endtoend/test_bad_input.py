@@ -460,6 +460,7 @@ ODD_FILES = {
     "only failures": (b'{"success":false,"error":"timeout"}\n' * 60, 3, "60 of 60 failures are timeouts"),
     "seconds": (b'{"success":true,"latency_ms":0.9}\n' * 60, 0, "were seconds meant"),
     "microseconds": (b'{"success":true,"latency_ms":3000000}\n' * 60, 3, "were microseconds meant"),
+    "nanoseconds": (b'{"success":true,"latency_ms":900000000}\n' * 60, 3, "were nanoseconds meant"),
     "the future": (b'{"ts":"2099-01-01T00:00:00Z","success":true,"latency_ms":9}\n' * 60, 0, "yet to come"),
     "cut short": (gzip.compress(b'{"success":true,"latency_ms":9}\n' * 9000)[:-20], 2, "is broken, or cut short"),
     "two versions": (
