@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
+from helixctl.core.columns import compiled
 from helixctl.core.evidence import WINDOW
 from helixctl.core.record import Record
 from helixctl.core.schema import did_you_mean
@@ -145,7 +146,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         names = ", ".join(f'"{name}"' for name in sorted({*unsaid, *settings.lower_is_better}))
         fact = f"lower is better in {', '.join(unsaid)}, as its source says, and helix.toml says nothing of it"
         raise Invalid(fact, hint=f"in helix.toml: [evaluation] lower_is_better = [{names}]")
-    notes = [*reduction.notes, *_nothing(reduction, asked, where)]
+    notes = [*reduction.notes, *_nothing(reduction, asked, where), *_presumed(reduction, found)]
     if is_of_recorded(asked) and inferences.is_elsewhere(store.root, record):
         notes.append(OTHERS)
     return reduction._replace(notes=tuple(notes))
@@ -197,6 +198,17 @@ def _nothing(reduction: Reduction, asked: Asked, where: Mapping[str, str]) -> It
         yield f"0 of {reduction.skipped} records match: {', '.join(filters)}"
     elif reduction.is_empty and not (reduction.skipped or reduction.notes or is_of_recorded(asked)):
         yield "there is no record in what was read"
+
+
+def _presumed(reduction: Reduction, found: Sequence[Group]) -> Iterator[str]:
+    """Say so where every request counts as a success because nothing stands in a column, which may be called otherwise."""
+    mapped = [query.columns for _, query in found if query.columns]
+    totals = reduction.stats.totals() if mapped else None
+    if totals and totals.requests and not totals.failures:
+        for success in sorted({compiled(columns)["success"] for columns in mapped}):
+            if success.form == "empty":
+                told = f"nothing stands in the column {success.column!a} of any record, so each counts as a success"
+                yield f"{told}: check that it is called so"
 
 
 def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:

@@ -51,6 +51,19 @@ def says(decision: Decision, name: str = "evaluation") -> Finding:
     return next(finding for finding in decision.findings if finding.rule == name)
 
 
+@pytest.mark.parametrize(("column", "failed", "notes"), [("eror", False, 1), ("error", True, 0)])
+def test_a_map_by_which_nothing_can_have_failed_is_warned_of(
+    place: Place, column: str, failed: bool, notes: int
+) -> None:
+    place.register("m@1.0.0")
+    rows = [{"ts": "2026-03-01T10:00:00Z", "ms": 5}, {"ts": "2026-03-01T10:00:00Z", "ms": 5, "error": "boom"}] * 30
+    raw = "\n".join(map(json.dumps, rows)).encode()
+    query = Query(columns={"ts": "ts", "latency_ms": "ms", "success": f"{column} is empty"})
+    found = place.registry.evaluate("m@1.0.0", asked=Asked(["-"], query, io.BytesIO(raw)))
+    assert (found.evaluation.verdict == "failed", len(found.reduction.notes)) == (failed, notes)
+    assert not notes or "nothing stands in the column 'eror' of any record" in found.reduction.notes[0]
+
+
 @pytest.mark.parametrize(
     "names", [["a.jsonl", "twin"], ["one", "twin"], ["recorded", "kept"], ["one", "*.jsonl"], ["a.jsonl", "dataset"]]
 )
