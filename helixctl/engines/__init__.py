@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
 from types import MappingProxyType
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.names import one_of
 from helixctl.core.stats import Stats
@@ -61,6 +61,7 @@ class Query(NamedTuple):
         engine: a key of ENGINES; None lets the size and the format decide.
         connect, table: where the records are, for engines that read no files.
         scorer, name: how a data set is scored where its lines do not say, and what its scores are called.
+        counted: what each counter had reached in the sources before, from where those after go on; filled while they are read.
     """
 
     format: str | None = None
@@ -73,6 +74,7 @@ class Query(NamedTuple):
     table: str | None = None
     scorer: str | None = None
     name: str | None = None
+    counted: dict[object, Any] | None = None
 
 
 PLAIN = Query()
@@ -181,7 +183,7 @@ class Reduction(NamedTuple):
             self.fields | other.fields,
             self.lower | other.lower,
             (self.best or self.stats).merge(other.best or other.stats) if known else None,
-            (*self.notes, *other.notes),
+            tuple(dict.fromkeys((*self.notes, *other.notes))),
         )
 
 
@@ -198,7 +200,8 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         Usage: no such engine or format, or a query that it cannot serve.
         NotFound, StorageRefused: a source is not there, or cannot be read.
     """
-    return engine(query.engine or _suitable(sources, query))(sources, subject, query)
+    name = query.engine or _suitable(sources, query)
+    return engine(name)(sources, subject, query._replace(counted={}))
 
 
 def _suitable(sources: Sequence[Source], query: Query) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helixctl import engines
 from helixctl.core import stats as statistics
 from helixctl.core.judge import Thresholds, judge
 from helixctl.core.stats import Moments
@@ -91,6 +93,19 @@ def test_what_is_cumulative_counts_once_and_begins_again_with_a_new_start() -> N
         (500, 2),
         (2560, 1),
     )
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_what_is_cumulative_goes_on_counting_from_one_file_to_the_next(tmp_path: Path, engine: str) -> None:
+    counts = ([20, 10, 0, 0, 0], [21, 10, 0, 0, 0])
+    for minute, one in enumerate(counts, 1):
+        of = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric(point(one, minute))]}]}]}
+        (tmp_path / f"{minute}.jsonl").write_text(json.dumps(of) + "\n")
+    first, second = (Source(str(tmp_path / name)) for name in ("1.jsonl", "2.jsonl"))
+    found = engines.reduce([first, second], SUBJECT, Query(engine=engine))
+    assert (latencies(found)[0], len(found.notes)) == (((100, 21), (500, 10)), 1)
+    turned = engines.reduce([second, first], SUBJECT, Query(engine=engine))
+    assert (turned.malformed[0].source, turned.malformed_count) == (first.name, 1)
 
 
 def test_a_failure_has_no_latency_and_its_type_says_its_class() -> None:

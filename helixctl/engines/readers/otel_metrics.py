@@ -64,7 +64,7 @@ def matches(head: bytes) -> bool:
 def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int, Found]]:
     """Yield what is wrong with each data point, and in the end what all of them count."""
     grown: dict[str, list[_Grown]] = {}
-    last: dict[object, _Point] = {}
+    last: dict[object, _Point] = {} if query.counted is None else query.counted
     place = skipped = 0
     for place, record in documents.each(stream):
         if isinstance(record, LineError):
