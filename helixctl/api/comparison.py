@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -95,6 +96,7 @@ def beside(
     old = Side(baseline, _of_baseline(candidate.asked, against.sources))
     if _is_same(candidate, old):
         return None, (f"nothing to compare {own} with: it is itself {named}",)
+    _refuse_shared(candidate, old)
     return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
 
 
@@ -117,6 +119,17 @@ def _is_same(*sides: Side) -> bool:
     """Tell whether both are one version, by the same inferences."""
     new, old = ((one.record.ref, {*(one.asked.patterns or [RECORDED]), *one.asked.datasets}) for one in sides)
     return new == old
+
+
+def _refuse_shared(*sides: Side) -> None:
+    """Refuse a file that would stand for both: what it holds would be compared with itself."""
+    new, old = (
+        {os.path.realpath(name): name for name in (*one.asked.patterns, *one.asked.datasets) if os.path.isfile(name)}
+        for one in sides
+    )
+    if shared := [new[path] for path in new.keys() & old.keys()]:
+        hint = "name a file of each by --from and --baseline-from"
+        raise Usage(f"{shared[0]!a} would be read as the inferences of both", hint=hint)
 
 
 def _rules(of: Settings, against: Against) -> tuple[Margins, Look]:

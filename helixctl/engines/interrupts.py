@@ -1,4 +1,4 @@
-"""Signals: kept from work that has to be whole, known where a library renames an interrupt, and leaving no litter; limits of time."""
+"""Signals: kept from work that has to be whole, known where a library renames them, leaving no litter; and limits of time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def uninterrupted() -> Iterator[None]:
 @contextmanager
 def spill_folder() -> Iterator[str]:
     """Make a folder of which neither the block's end nor SIGTERM leaves anything, where that signal is nobody else's."""
-    import threading
     from tempfile import TemporaryDirectory
 
     def leave(*_: object) -> None:

@@ -193,8 +193,12 @@ def test_an_evaluation_beside_a_baseline_has_one_verdict_and_its_exit_code(
     full: Place, cli: Cli, name: str, code: int, compared: str
 ) -> None:
     found, verdict = files(full), "failed" if code else "passed"
-    words = ("evaluate", "m@2.0.0", "--from", str(found[name]), "--baseline-from", str(found["usual"]))
-    ran = cli(*words, "--baseline", "active", "-o", "json")
+    words = ("evaluate", "m@2.0.0", "--from", str(found[name]), "--baseline", "active", "-o", "json")
+    twice = cli(*words, "--baseline-from", str(found[name]))
+    assert (twice.code, "would be read as the inferences of both" in twice.err) == (2, True)
+    before = full.root.parent / "before.jsonl"
+    before.write_bytes(found["usual"].read_bytes())
+    ran = cli(*words, "--baseline-from", str(before))
     told = payload(ran)
     assert (ran.code, told["kind"], told["verdict"], ran.err) == (code, "evaluation", verdict, "")
     assert set(told["comparison"]) == {"baseline", "verdict", "look", "deltas", "histogram"}
