@@ -196,7 +196,9 @@ def _nothing(reduction: Reduction, asked: Asked, where: Mapping[str, str]) -> It
     filters += [f"where {name}={value}" for name, value in where.items()]
     if reduction.is_empty and reduction.skipped and filters:
         yield f"0 of {reduction.skipped} records match: {', '.join(filters)}"
-    elif reduction.is_empty and not (reduction.skipped or reduction.notes or is_of_recorded(asked)):
+    elif reduction.is_empty and reduction.skipped:
+        yield f"none of {reduction.skipped} records is a call of this version that counts"
+    elif reduction.is_empty and not (reduction.notes or is_of_recorded(asked)):
         yield "there is no record in what was read"
 
 

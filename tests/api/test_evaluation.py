@@ -51,6 +51,14 @@ def says(decision: Decision, name: str = "evaluation") -> Finding:
     return next(finding for finding in decision.findings if finding.rule == name)
 
 
+def test_records_that_are_all_passed_over_are_told_of(place: Place) -> None:
+    place.register("m@1.0.0")
+    raw = json.dumps({"type": "SPAN", "traceId": "t", "startTime": "2026-03-01T10:00:00Z", "level": "DEFAULT"}) + "\n"
+    asked = Asked(["-"], Query("langfuse"), io.BytesIO(3 * raw.encode()))
+    found = place.registry.evaluate("m@1.0.0", asked=asked)
+    assert found.reduction.notes == ("none of 3 records is a call of this version that counts",)
+
+
 @pytest.mark.parametrize(("column", "failed", "notes"), [("eror", False, 1), ("error", True, 0)])
 def test_a_map_by_which_nothing_can_have_failed_is_warned_of(
     place: Place, column: str, failed: bool, notes: int
