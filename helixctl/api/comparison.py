@@ -24,17 +24,20 @@ Stated = Mapping[str, Decimal | float]
 
 
 class Compared(NamedTuple):
-    """A comparison, the versions it is of, and what was read of both."""
+    """A comparison, the versions it is of, what was read of both, and the options that named it."""
 
     ref: Ref
     baseline: Ref
     comparison: Comparison
     reductions: tuple[Reduction, Reduction]
+    given: str = ""
 
     @property
     def advice(self) -> tuple[str, ...]:
         """What is worse by how much, and what would settle the rest."""
-        return comparison.advice(self.comparison, str(self.ref), str(self.baseline))
+        again = f"helixctl compare {self.ref} {self.baseline}"
+        told = comparison.advice(self.comparison, str(self.ref), str(self.baseline))
+        return tuple(one.replace(f"`{again}`", f"`{again}{self.given}`") for one in told)
 
 
 class Side(NamedTuple):
@@ -148,4 +151,6 @@ def _compared(sides: tuple[Side, Side], found: tuple[Reduction, Reduction], rule
     told = comparison.compare(new.stats, old.stats, *rules)
     if new.best or old.best:  # latencies are known by bucket: the answer must be the same at either end
         told = comparison.agreed(told, comparison.compare(new.best or new.stats, old.best or old.stats, *rules))
-    return Compared(sides[0].record.ref, sides[1].record.ref, told, found)
+    options = zip((" --from FILE", " --baseline-from FILE"), sides, strict=True)
+    given = "".join(option for option, side in options if side.asked.patterns or side.asked.datasets)
+    return Compared(sides[0].record.ref, sides[1].record.ref, told, found, given)

@@ -201,6 +201,8 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         NotFound, StorageRefused: a source is not there, or cannot be read.
     """
     name = query.engine or _suitable(sources, query)
+    if query.connect and name in ("python", "duckdb"):
+        raise Usage(f"the {name} engine reads files, and no cluster", hint="leave --engine out, or --connect")
     return engine(name)(sources, subject, query._replace(counted={}))
 
 

@@ -93,6 +93,7 @@ def test_the_comparison_that_an_evaluation_recommends_can_be_typed(full: Place, 
         (2, "compare m@2.0.0 m@active --since 1d --until 2d"),
         (2, "evaluate m@2.0.0 --since 1d --until 2d"),
         (2, "evaluate m@2.0.0 --table inferences"),
+        (2, "evaluate m@2.0.0 --connect duckdb://x.db --table inferences --engine python"),
         (2, "evaluate m@2.0.0 --where tag=a --where tag=b"),
         (2, "evaluate m@2.0.0 --since 2026-02-02 --until 2026-02-02"),
         (2, "compare m@2.0.0 m@active --look 5/4"),
@@ -182,6 +183,9 @@ def test_a_planned_look_and_margins_stand_in_the_answer(full: Place, cli: Cli) -
     for one, other in zip(once["deltas"], told["deltas"], strict=True):
         assert other["ci_high"] - other["ci_low"] >= one["ci_high"] - one["ci_low"]
     assert told["deltas"][0]["margin"] == 0.5
+    assert once["recommendations"] == []
+    few = payload(cli(*words[:4], str(files(full)["few"]), *words[5:]))["recommendations"]
+    assert any(one.endswith("`helixctl compare m@2.0.0 m@1.1.0 --from FILE --baseline-from FILE`") for one in few)
     asked = payload(cli(*words, "--margin", "scores.exact=0.1", "--margin", "p_slower=0.2"))
     assert (asked["verdict"], asked["deltas"][-1]["metric"]) == ("undecided", "scores.exact")
 
