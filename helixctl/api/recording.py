@@ -72,7 +72,8 @@ class Keeper:
             StorageRefused: they cannot be written, and none of them is.
         """
         with uninterrupted(), disk.refusing(f"record inferences of {self.record.ref}"):
-            name, start = inferences.append(self._place, self._store.clock().date(), lines, sync=sync)
+            top = self._store.root if sync else None
+            name, start = inferences.append(self._place, self._store.clock().date(), lines, top)
             self.rolling.appended(name, start, len(lines))
             self.recorded, self.lines = self.recording.count, self.recording.line
 

@@ -1,9 +1,9 @@
 """The commit protocol: the log's line is the redo log, and makes the change.
 
-1. Under the lock, recover what a crash left. 2. Write the new files into `.helix/pending/<id>/` and sync them, the
-folder, and its parent. 3. Append the entry's line and sync it (and the folder, where the segment is new): this is the
-commit point. 4. Rename the files into place and sync their folders. An error before 3 ends leaves nothing; one after it
-leaves a committed change that the next command finishes.
+1. Under the lock, recover what a crash left, and sync what whoever died may not have. 2. Write the new files into
+`.helix/pending/<id>/` and sync them and the folders up to the root. 3. Append the entry's line and sync it (and the folders,
+where the segment is new): this is the commit point. 4. Rename the files into place and sync their folders. An error before 3
+ends leaves nothing; one after it leaves a committed change that the next command finishes.
 """
 
 from __future__ import annotations
@@ -75,14 +75,16 @@ def commit(
     folder = os.path.join(root, PENDING, entry.id)
     try:
         with disk.refusing(f"write to {PENDING}"):
-            _stage(folder, entry, files)
+            staged = {str(at): files[one.path] for at, one in enumerate(entry.changes) if one.path in files}
             if sign is not None:
-                _stage_signature(folder, sign(_finished(root, segment) + line))
+                staged[SIGNATURE] = sign(_finished(root, segment) + line)
+            if staged or any(_is_removal(change.path, change.after) for change in entry.changes):
+                _stage(root, folder, staged)
         with disk.refusing("make the folders of the files"):
             for path in files:
                 disk.make_folders(os.path.dirname(os.path.join(root, path)))
         with disk.refusing(f"append to {segment}"):
-            disk.append_line(os.path.join(root, segment), line)
+            disk.append_line(os.path.join(root, segment), line, root)
     except TornAppend:
         raise  # what the disk kept is unknown: recovery decides by the log
     except HelixError:
@@ -107,20 +109,12 @@ def _unrecorded(change: audit.Change, files: Mapping[str, bytes]) -> str | None:
     return None if change.path in files else change.after
 
 
-def _stage(folder: str, entry: audit.Entry, files: Mapping[str, bytes]) -> None:
-    if not files and not any(_is_removal(change.path, change.after) for change in entry.changes):
-        return
+def _stage(root: str, folder: str, staged: Mapping[str, bytes]) -> None:
     disk.make_folders(folder)  # of a removal alone it stays empty, and is what recovery finds it by
-    for number, change in enumerate(entry.changes):
-        if change.path in files:
-            disk.write_new(os.path.join(folder, str(number)), files[change.path])
+    for name, data in staged.items():
+        disk.write_new(os.path.join(folder, name), data)
     disk.sync_folder(folder)
-
-
-def _stage_signature(folder: str, signature: bytes) -> None:
-    disk.make_folders(folder)
-    disk.write_new(os.path.join(folder, SIGNATURE), signature)
-    disk.sync_folder(folder)
+    disk.sync_above(folder, root)
 
 
 def _finished(root: str, segment: str) -> bytes:
@@ -137,7 +131,7 @@ def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
 
     A file that somebody edited meanwhile is left as it is: it has drifted, and no write touches it until it is restored.
     """
-    folders = set()
+    folders, added = set(), set()
     for number, change in changes.items():
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
         if _stands_for(root, source, change):
@@ -145,9 +139,10 @@ def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
             disk.move(source, target)
         elif _goes(root, change):
             disk.remove(target)
+        if os.path.isdir(os.path.dirname(target)):  # done before a crash, perhaps, and not synced
             folders.add(os.path.dirname(target))
-        if os.path.exists(target):  # moved before a crash, perhaps, and not synced
-            folders.add(os.path.dirname(target))
+        if change["before"] is None:
+            added.add(os.path.dirname(target))
     signature = os.path.join(folder, SIGNATURE)
     if os.path.exists(signature):
         disk.move(signature, os.path.join(root, f"{segment}.sig"))
@@ -155,6 +150,8 @@ def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
         folders.add(os.path.dirname(os.path.join(root, segment)))
     for name in sorted(folders):
         disk.sync_folder(name)
+        if name in added:
+            disk.sync_above(name, root)
     if not any(os.path.exists(os.path.join(folder, str(number))) for number in changes):
         disk.remove_folder(folder)
 
@@ -195,6 +192,9 @@ def _repair(root: str, book: ledger.Ledger) -> None:
         for segment in list(book.segments.values()):
             if segment.torn:
                 _cut_tail(root, segment)
+            elif segment.path in book.touched:  # whose last command may have died before it synced it
+                disk.sync_file(os.path.join(root, segment.path))
+                disk.sync_above(os.path.join(root, segment.path), root)
             if not segment.lines and not git.may_be_tracked(root, segment.path):
                 disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
                 book.forget(segment.path)

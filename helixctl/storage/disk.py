@@ -67,8 +67,8 @@ def _opened(path: str, flags: int) -> Iterator[int]:
             os.close(handle)
 
 
-def append_line(path: str, line: bytes) -> None:
-    """Append whole bytes to a file and sync it, creating it where it is not there; a failure is taken back.
+def append_line(path: str, line: bytes, top: str) -> None:
+    """Append whole bytes to a file and sync it, creating it where it is not there, below `top`; a failure is taken back.
 
     Raises:
         OSError: nothing was appended.
@@ -83,7 +83,7 @@ def append_line(path: str, line: bytes) -> None:
             _write_all(handle, line)
             _sync(handle)
             if is_new:
-                sync_folder(os.path.dirname(path))
+                sync_above(path, top)
             failing.pop_all()
 
 
@@ -101,8 +101,11 @@ def _take_back(path: str, handle: int, size: int, is_new: bool) -> None:
         ) from error
 
 
-def append_shared(path: str, data: bytes, most: int, *, sync: bool = False) -> int | None:
+def append_shared(path: str, data: bytes, most: int, top: str | None = None) -> int | None:
     """Append whole lines to a file that many write, under a lock of its own; a line that a crash left is cut off first.
+
+    Args:
+        most: see below. top: they are synced, and the folders above up to this one, where it is given.
 
     Returns:
         Where they begin, or None where the file has `most` bytes already and takes no more.
@@ -118,9 +121,9 @@ def append_shared(path: str, data: bytes, most: int, *, sync: bool = False) -> i
             size = _end_of_lines(handle)
             if size >= most:
                 return None
-            _append(handle, data, size, sync=sync)
-            if sync:
-                sync_folder(os.path.dirname(path))
+            _append(handle, data, size, sync=top is not None)
+            if top is not None:
+                sync_above(path, top)
         finally:
             system.unlock(handle)
     return size
@@ -281,6 +284,19 @@ def make_folders(path: str) -> None:
         if not os.path.isdir(path):
             raise
     sync_folder(parent)
+
+
+def sync_above(path: str, top: str) -> None:
+    """Sync the folders that a path lies in, up to `top`: a crash may have left any of them made and not synced."""
+    while len(path) > len(top):
+        path = os.path.dirname(path)
+        sync_folder(path)
+
+
+def sync_file(path: str) -> None:
+    """Sync a file that a crash may have left written and not synced."""
+    with _opened(path, os.O_WRONLY | PLAIN) as handle:
+        _sync(handle)
 
 
 def sync_folder(path: str) -> None:

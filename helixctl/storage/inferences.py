@@ -44,14 +44,16 @@ def folder(root: str, record: Record) -> str:
     return os.path.join(_above(root, record), record.serving_digest[:16])
 
 
-def append(place: str, day: date, data: bytes, *, sync: bool = False) -> tuple[str, int]:
+def append(place: str, day: date, data: bytes, top: str | None = None) -> tuple[str, int]:
     """Append whole lines to the segment of a day that has room; return its name, and where in it they begin.
+
+    With `top` they are synced, and the folders up to it.
 
     Raises:
         OSError: nothing was appended.
     """
     number = max((found[1] for name in segments(place) if (found := _placed(name)) and found[0] == day), default=1)
-    while (start := disk.append_shared(path := _path(place, day, number), data, MAX_SEGMENT, sync=sync)) is None:
+    while (start := disk.append_shared(path := _path(place, day, number), data, MAX_SEGMENT, top)) is None:
         number += 1
     return os.path.basename(path), start
 

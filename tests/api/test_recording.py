@@ -169,11 +169,11 @@ def test_a_disk_that_fails_within_a_stream_says_what_is_kept(place: Place, monke
     place.register("m@1.0.0")
     original, calls = disk.append_shared, []
 
-    def failing(path: str, data: bytes, most: int, *, sync: bool) -> int | None:
+    def failing(path: str, data: bytes, most: int, top: str | None) -> int | None:
         calls.append(len(data))
         if len(calls) > 1:
             raise OSError(28, "No space left on device")
-        return original(path, data, most, sync=sync)
+        return original(path, data, most, top)
 
     monkeypatch.setattr(disk, "append_shared", failing)
     many = lines(15_000)

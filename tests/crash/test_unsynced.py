@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -10,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from helixctl.api import Registry
 from helixctl.storage import disk
 from helixctl.storage.registry import Store
 from helixctl.storage.transaction import begin
-from tests.crash.faults import Scenario, copy, goes_on, helix, readers_see_one_state, tracked
+from tests.crash.faults import Files, Scenario, copy, goes_on, helix, readers_see_one_state, tracked
 
 Made = Callable[[str], Scenario]
 Note = Callable[[str, object], None]
@@ -93,9 +96,9 @@ class Recorder:
         self.ops.append(Op("remove", self._at(path)))
 
 
-def recorded(root: Path, work: Callable[[], object]) -> list[Op]:
-    """Return what some work does to the disk."""
-    recorder, held = Recorder(str(root)), vars(disk)["os"]
+def recorded(root: Path, work: Callable[[], object], recorder: Recorder | None = None) -> list[Op]:
+    """Return what some work does to the disk, after what a recorder has already."""
+    recorder, held = recorder or Recorder(str(root)), vars(disk)["os"]
     vars(disk)["os"] = recorder
     try:
         work()
@@ -145,6 +148,44 @@ class Disk:
             case "remove":
                 if not any(path.startswith(op.path + "/") for path in self.names):
                     self.names.pop(op.path, None)
+
+
+@dataclass
+class Dying(Recorder):
+    """A recorder whose process dies instead of making its n-th change or sync, and tells what it did until then."""
+
+    left: int = 0
+    will: int = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("open", "write", "ftruncate", "fsync", "mkdir", "replace", "unlink", "rmdir"):
+            if self.left == 0:
+                self.die()
+            self.left -= 1
+        return super().__getattribute__(name)
+
+    def die(self) -> None:
+        os.write(self.will, pickle.dumps((self.ops, self.born)))
+        os._exit(0 if self.left else 9)
+
+
+def died(root: Path, after: int, words: tuple[str, ...]) -> tuple[Recorder, bool]:
+    """Run a command that dies after so many changes and syncs; return the recorder to go on with, and whether it died."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside the threads of a test runner
+        child = os.fork()
+    if child == 0:
+        dying = Dying(str(root), left=after, will=writing)
+        vars(disk)["os"] = dying
+        try:
+            helix(root, *words)
+        finally:
+            dying.die()
+    os.close(writing)
+    with open(reading, "rb") as will:
+        ops, born = pickle.load(will)
+    return Recorder(str(root), ops, born=born), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
 def start(root: Path) -> Disk:
@@ -277,3 +318,40 @@ def test_a_protocol_that_leaves_out_a_sync_is_found_out(
 ) -> None:
     _, wrong = lost_power(made(name), tmp_path, lambda op: op.kind == kind and op.path.startswith(below))
     assert wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("register", "fresh/model@9.0.0", "--provider", "in-house"), ("block", "no@1.0.0")])
+@pytest.mark.parametrize("name", ["rotate", "register", "denied", "unschedule", "init"])
+def test_what_comes_after_a_kill_is_not_lost_with_the_power(
+    name: str, words: tuple[str, ...], made: Made, tmp_path: Path
+) -> None:
+    which, wrong, after, is_dead = made(name), [], 0, True
+    while is_dead:
+        root = copy(which, tmp_path / "recorded")
+        before = start(root)
+        recorder, is_dead = died(root, after, which.words)
+        codes: list[int] = []
+        helixes = (("init", str(root)), words) if name == "init" else (words,)
+        ops = recorded(root, lambda: codes.extend(helix(root, *one) for one in helixes), recorder)  # noqa: B023
+        assert codes[-1] == (0 if words[0] == "register" else 4)
+        expected = tracked(root)
+        for tree in survivors(before, ops, [len(ops)]):
+            lay(tree, tmp_path / "tried")
+            found = lost(tmp_path / "tried", expected, acknowledged=words[0] == "register")
+            wrong += [(after, found)] if found else []
+        after += 1
+    assert wrong == []
+    assert after > 5
+
+
+def lost(root: Path, expected: Files, *, acknowledged: bool) -> str | None:
+    """Return what is not as it was when the last command ended, or None."""
+    try:
+        with begin(Store(str(root))):
+            pass
+        assert tracked(root) == expected or not acknowledged
+        assert Registry.open(root).verify().outcome == "ok"
+    except Exception as error:  # noqa: BLE001 - whatever breaks here is what is looked for
+        return f"{type(error).__name__}: {error}"
+    return None

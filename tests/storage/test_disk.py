@@ -38,7 +38,9 @@ def test_a_new_file_is_never_written_over_another(tmp_path: Path) -> None:
     assert path.read_bytes() == b"one"
 
 
-@pytest.mark.parametrize("write", [disk.write_new, disk.append_line])
+@pytest.mark.parametrize(
+    "write", [disk.write_new, lambda path, data: disk.append_line(path, data, os.path.dirname(path))]
+)
 def test_nothing_is_written_through_a_link(tmp_path: Path, write: Any) -> None:
     outside = tmp_path / "outside"
     outside.write_bytes(b"theirs")
@@ -51,8 +53,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, write: Any) -> None:
 
 def test_lines_are_appended_and_folders_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "log"
-    disk.append_line(str(path), b"one\n")
-    disk.append_line(str(path), b"two\n")
+    disk.append_line(str(path), b"one\n", str(tmp_path))
+    disk.append_line(str(path), b"two\n", str(tmp_path))
     assert path.read_bytes() == b"one\ntwo\n"
 
 
@@ -63,7 +65,7 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(disk, "os", Short())
     path = tmp_path / "log"
-    disk.append_line(str(path), b"0123456789\n")
+    disk.append_line(str(path), b"0123456789\n", str(tmp_path))
     assert path.read_bytes() == b"0123456789\n"
 
 
@@ -86,14 +88,14 @@ def test_an_append_that_fails_is_taken_back(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(disk, "os", Once())
     with pytest.raises(OSError):
-        disk.append_line(str(path), b"two\n")
+        disk.append_line(str(path), b"two\n", str(tmp_path))
     assert path.read_bytes() == b"one\n"
 
 
 def test_a_new_file_whose_first_append_fails_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "os", Failing("write", code=errno.ENOSPC))
     with pytest.raises(OSError):
-        disk.append_line(str(tmp_path / "log"), b"one\n")
+        disk.append_line(str(tmp_path / "log"), b"one\n", str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +104,7 @@ def test_an_append_that_cannot_be_taken_back_says_that_its_fate_is_open(
 ) -> None:
     monkeypatch.setattr(disk, "os", Failing("fsync", "ftruncate"))
     with pytest.raises(TornAppend) as refused:
-        disk.append_line(str(tmp_path / "log"), b"one\n")
+        disk.append_line(str(tmp_path / "log"), b"one\n", str(tmp_path))
     assert refused.value.exit_code == 8
 
 
@@ -110,7 +112,7 @@ def test_a_close_that_fails_takes_no_synced_append_back(tmp_path: Path, monkeypa
     path = tmp_path / "log"
     path.write_bytes(b"one\n")
     monkeypatch.setattr(disk, "os", Failing("close"))
-    disk.append_line(str(path), b"two\n")
+    disk.append_line(str(path), b"two\n", str(tmp_path))
     assert path.read_bytes() == b"one\ntwo\n"
 
 
@@ -121,8 +123,8 @@ def test_an_empty_file_that_a_crash_left_gets_its_folder_synced_with_its_first_l
     path.touch()
     synced: list[str] = []
     monkeypatch.setattr(disk, "sync_folder", synced.append)
-    disk.append_line(str(path), b"one\n")
-    disk.append_line(str(path), b"two\n")
+    disk.append_line(str(path), b"one\n", str(tmp_path))
+    disk.append_line(str(path), b"two\n", str(tmp_path))
     assert synced == [str(tmp_path)]
 
 
