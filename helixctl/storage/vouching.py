@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from helixctl.storage import git
 from helixctl.storage.registry import Store
 
 SIGNERS, REVOKED = "trust/allowed_signers", "trust/revoked_keys"
+_PATTERN = re.compile(rb'[ \t]*(?!#)[^ \t\r"]*(?:"[^"]*)?[*?!]')
+"""A sign of a pattern in the first word of a line as ssh-keygen takes it: a quote may begin within it, and holds blanks."""
 
 
 class Trusted(NamedTuple):
@@ -54,9 +57,8 @@ def refuse_patterns(signers: bytes) -> None:
     Raises:
         BadSettings: one is, with its line.
     """
-    for number, line in enumerate(signers.splitlines(), 1):
-        names = line.lstrip().partition(b" ")[0]
-        if not names.startswith(b"#") and set(names) & set(b"*?!"):
+    for number, line in enumerate(signers.split(b"\n"), 1):
+        if _PATTERN.match(line):
             hint = "name each principal by itself"
             raise BadSettings("a pattern vouches for nobody in particular", path=SIGNERS, line=number, hint=hint)
 

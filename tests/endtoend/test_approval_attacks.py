@@ -221,9 +221,10 @@ def test_a_key_that_lapsed_since_vouches_for_what_it_signed_before(town: Town) -
     town.allowed()
 
 
-def test_a_wildcard_principal_stops_every_decision_that_needs_a_signature(town: Town) -> None:
+@pytest.mark.parametrize("principal", ["*@example.com", '"x y,*"', 'x" y,ada?example.com"', "!ada@example.com"])
+def test_a_wildcard_principal_stops_every_decision_that_needs_a_signature(town: Town, principal: str) -> None:
     town.approve("ada", "--sign")
-    town.signers({"eve": "*@example.com", "ada": "ada@example.com"})
+    town.signers({"eve": principal, "ada": "ada@example.com"})
     unwritten = town.unwritten()
     for ran in (town.cli("check", REF), town.by("dan", "activate", REF), town.by("eve", "approve", REF, "--sign")):
         town.refused(ran, "trust/allowed_signers:1: a pattern vouches for nobody in particular")
@@ -609,6 +610,7 @@ BAD_PEOPLE = {
     "no TOML": ("people = [", "not TOML"),
     "one identity, two people": ('schema = 1\n[people]\na = ["x"]\nb = ["X"]\n', "'X' is 'a' already"),
     "a pattern": ('schema = 1\n[people]\na = ["*@example.com"]\n', "is a pattern"),
+    "a list": ('schema = 1\n[people]\na = ["ada@example.com,eve@example.com"]\n', "is a pattern or a list"),
     "a group of nobody": ('schema = 1\n[people]\nada = ["x"]\n[groups]\ng = ["adda"]\n', "did you mean 'ada'?"),
     "no people": ("schema = 1\n", "key 'people' is missing"),
     "an unknown key": ("schema = 1\ngroup = 1\n[people]\n", "unknown key 'group' (did you mean 'groups'?)"),
