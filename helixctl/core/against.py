@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from helixctl.core import schema as s
@@ -37,7 +38,9 @@ def bump(_: bool, case: Case) -> Answer:
         )
     if new > old:
         return Answer("pass", f"{broken}: {ref.version} is a major version after {current.version}")
-    fix = f"helixctl register {ref.model}@{old[0] + 1}.0.0 -f FILE"
+    taken = {version.partition("+")[0] for version in case.versions}
+    free = next(name for major in count(old[0] + 1) if (name := f"{major}.0.0") not in taken)
+    fix = f"helixctl register {ref.model}@{free} -f FILE"
     return Answer("fail", f"{broken}: {ref.version} is no major version after {current.version}", fix)
 
 

@@ -1,6 +1,6 @@
 """What a check is given, and what it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Case(NamedTuple):
     """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom.
 
-    `kept` holds what is made once for all rules of a decision, `approvals` what is known of them where a rule asks.
+    `kept` holds what is made once for all rules of a decision, `approvals` what is known of them where a rule asks,
+    `versions` what names the model's versions have.
     """
 
     subject: Record
@@ -28,6 +29,7 @@ class Case(NamedTuple):
     region: str | None = None
     kept: dict[str, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
     approvals: "Known | None" = None
+    versions: Iterable[str] = ()
 
     def stale(self, record: Record, max_age: str | None = None) -> str | None:
         """Return why the last evaluation of a version does not count now, or None where it does."""

@@ -64,6 +64,12 @@ def test_a_breaking_change_needs_a_major_version(
     assert answer.fix == ("helixctl register m@2.0.0 -f FILE" if outcome == "fail" else None)
 
 
+def test_the_major_version_to_register_is_one_that_is_not_there_yet() -> None:
+    case = Case(able("1.1.0", NO_VISION), able("1.0.0"), AT, SETTINGS)
+    taken = case._replace(versions=("1.0.0", "1.1.0", "2.0.0+b7", "2.1.0", "3.0.0", "4.0.0-rc.1"))
+    assert CHECKS["bump"].answer(True, taken).fix == "helixctl register m@4.0.0 -f FILE"
+
+
 @pytest.mark.parametrize(("new", "outcome"), [("0.3.0", "pass"), ("0.2.9", "fail"), ("1.0.0", "pass")])
 def test_before_the_first_release_a_minor_version_may_break(new: str, outcome: str) -> None:
     assert bump(able(new, NO_VISION), able("0.2.0")).outcome == outcome
