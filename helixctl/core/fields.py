@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -238,10 +239,11 @@ def bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _refuse_vain(row: Mapping[str, Any], place: str) -> None:
-    """Refuse bounds that no value of the field could keep to."""
+    """Refuse bounds in no order, and what a field can never hold, such as a word that its closed set lacks."""
     name, kind = row["field"], _kind_at(row["field"])
-    for word in _FITS.keys() & row.keys():
-        if not _FITS[word](kind, row[word]):
+    for word in BOUNDS.keys() - {"matches"} & row.keys():
+        wanted = row[word] if isinstance(row[word], _ARRAYS) else (row[word],)
+        if not all(_takes(kind, one) for one in wanted):
             fact = f"{name} can have no value that keeps to {word} {said(name, row[word])}"
             raise Invalid(fact, key=f"{place}.{word}", hint="docs/files.md lists what each field holds")
     if {"min", "max"} <= row.keys() and not _in_order(row["min"], row["max"]):
@@ -254,36 +256,21 @@ def _in_order(least: Any, most: Any) -> bool:
 
 
 def _kind_at(name: str) -> Any:
-    """Return the kind of values that a field of a version file has."""
+    """Return the kind of values that a field of a version file has; below a table of its own kind, any."""
     kind: Any = FILE
-    parts = name.split(".")
-    for place, part in enumerate(parts):
-        if not isinstance(kind, Mapping):  # a table with free keys
-            whole, rest = kind, ".".join(parts[place:])
-            return lambda value: whole({rest: value})
-        kind = kind[part]
+    for part in name.split("."):
+        kind = kind[part] if isinstance(kind, Mapping) else s.free
     return (lambda value: s.checked(value, kind)) if isinstance(kind, Mapping) else kind
 
 
 def _takes(kind: Any, value: Any) -> bool:
-    """Tell whether a field may hold such a value; of numbers and times any will do."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    """Tell whether a field may hold such a value, alone or among others; of numbers and times any will do."""
+    if isinstance(value, date):
+        value = times.instant(date(2000, 1, 1))
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = 1
-    try:
-        kind(_ANY_TIME if isinstance(value, date) else value)
-    except (ValueError, Invalid):
-        return False
-    return True
-
-
-_ANY_TIME = times.instant(date(2000, 1, 1))
-_NO_TEXTS: tuple[Any, ...] = (1, True, _ANY_TIME, {})
-_FITS: dict[str, Callable[[Any, Any], bool]] = {
-    "min": _takes,
-    "max": _takes,
-    "equals": _takes,
-    "in": lambda kind, wanted: all(_takes(kind, one) or _takes(kind, (one,)) for one in wanted),
-    "contains": lambda kind, wanted: _takes(kind, wanted) or _takes(kind, dict.fromkeys(wanted, True)),
-    "matches": lambda kind, _: _takes(kind, "a") or not any(_takes(kind, one) for one in _NO_TEXTS),
-}
-"""Whether a field of some kind can keep to a bound at all."""
+    for form in (value, (value,), {str(value): True}):
+        with suppress(ValueError, Invalid):
+            kind(form)
+            return True
+    return False
