@@ -409,6 +409,14 @@ def test_what_mends_a_finding_is_told_in_markdown_and_a_rule_that_does_not_apply
     assert found["end-of-life"] == [("skipped", "no end of life is stated")]
 
 
+def test_rules_of_one_name_in_two_policies_are_a_test_of_junit_each(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    twin = (place.root / "policies/default.toml").read_text().replace('"default"', '"twin"')
+    (place.root / "policies/twin.toml").write_text(twin)
+    names = [case.get("name") for case in cases(json.loads(cli("check", "m@1.0.0", "-o", "json").out))]
+    assert [names.count(name) for name in ("not-deprecated", "end-of-life", "tested-first", "blocked")] == [2, 2, 2, 1]
+
+
 def test_fields_do_not_apply(place: Place, cli: Cli) -> None:
     ran = cli("verify", "-o", "github", "--fields", "outcome")
     assert (ran.code, ran.out) == (2, "")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from helixctl.cli.render import text
@@ -15,6 +15,7 @@ from helixctl.cli.render.paint import safe
 from helixctl.core.integrity import CODES
 
 Payload = Mapping[str, Any]
+Told = Sequence[tuple[str, str]]
 MOST_ROWS = 50
 """How many findings the Markdown table shows; a job's summary is limited, and a reader is too."""
 
@@ -44,16 +45,16 @@ class Problem(NamedTuple):
 class Findings(NamedTuple):
     """What a result says: the command, one line of summary, all that was found, and what to do by code.
 
-    `passed` has what was asked and found in order, by its name, where that has names; then no code is found twice. `skipped`
-    has what was not asked, with the reason.
+    `passed` has the names of what was asked and found in order, with the fact, where that has names. `skipped` has what was
+    not asked, with the reason.
     """
 
     command: str
     summary: str
     problems: tuple[Problem, ...]
     rules: Mapping[str, str]
-    passed: Mapping[str, str] | None = None
-    skipped: Mapping[str, str] = {}
+    passed: Told | None = None
+    skipped: Told = ()
 
 
 CURES = {
@@ -134,11 +135,11 @@ def _rechecked(payload: Payload) -> Iterator[Problem]:
 _CURE_OF_EVIDENCE = "restore the file from git, or evaluate the version again"
 
 
-def _in_order(payload: Payload) -> dict[str, str]:
+def _in_order(payload: Payload) -> Told:
     compared = payload if payload["kind"] == "comparison" else payload["comparison"] or {"deltas": ()}
-    passed = {one["name"]: _measured(one) for one in payload.get("thresholds", ()) if one["outcome"] == "passed"}
+    passed = [(one["name"], _measured(one)) for one in payload.get("thresholds", ()) if one["outcome"] == "passed"]
     decided = (one for one in compared["deltas"] if one["verdict"] in ("better", "equivalent"))
-    return passed | {one["metric"]: f"{one['verdict']}: {_span(one)}" for one in decided}
+    return [*passed, *((one["metric"], f"{one['verdict']}: {_span(one)}") for one in decided)]
 
 
 def _linted(payload: Payload) -> Iterator[Problem]:
@@ -163,9 +164,9 @@ def _asked_of(payload: Payload) -> Mapping[str, str]:
     return dict.fromkeys(names, "see the recommendations of helixctl evaluate")
 
 
-def _not_applicable(payload: Payload) -> Mapping[str, str]:
+def _rules(payload: Payload, outcome: str) -> Told:
     rows = (payload.get("decision") or {"findings": ()})["findings"]
-    return {safe(one["rule"]): safe(one["message"]) for one in rows if one["outcome"] == "not_applicable"}
+    return [(one["rule"], one["message"]) for one in rows if one["outcome"] == outcome]
 
 
 class View(NamedTuple):
@@ -174,7 +175,7 @@ class View(NamedTuple):
     command: str
     problems: Callable[[Payload], Iterator[Problem]]
     rules: Callable[[Payload], Mapping[str, str]]
-    passed: Callable[[Payload], Mapping[str, str]] | None = None
+    passed: Callable[[Payload], Told] | None = None
 
 
 VIEWS = {
@@ -183,9 +184,7 @@ VIEWS = {
         "check",
         _checked,
         lambda payload: {one["rule"]: one["fix"] or "" for one in payload["decision"]["findings"]},
-        lambda payload: {
-            one["rule"]: one["message"] for one in payload["decision"]["findings"] if one["outcome"] == "pass"
-        },
+        lambda payload: _rules(payload, "pass"),
     ),
     "lint": View(
         "policy lint",
@@ -196,7 +195,7 @@ VIEWS = {
         "policy test",
         _rehearsed,
         lambda payload: {one["name"]: _CURE_OF_CASES for one in payload["cases"]},
-        lambda payload: {one["name"]: "as expected" for one in payload["cases"] if not one["differences"]},
+        lambda payload: [(one["name"], "as expected") for one in payload["cases"] if not one["differences"]],
     ),
     "evaluation": View("evaluate", _evaluated, _asked_of, _in_order),
     "recheck": View("evaluate --recheck", _rechecked, lambda _: {"recheck": _CURE_OF_EVIDENCE}),
@@ -225,8 +224,13 @@ def findings(payload: Payload, prefix: str = "") -> Findings:
         for one in view.problems(payload)
     ]
     rules = {safe(code): safe(cure) for code, cure in view.rules(payload).items()}
-    passed = {safe(name): safe(fact) for name, fact in view.passed(payload).items()} if view.passed else None
-    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed, _not_applicable(payload))
+    passed = _safe(view.passed(payload)) if view.passed else None
+    skipped = _safe(_rules(payload, "not_applicable"))
+    return Findings(f"helixctl {view.command}", summary, tuple(problems), rules, passed, skipped)
+
+
+def _safe(told: Told) -> Told:
+    return [(safe(name), safe(fact)) for name, fact in told]
 
 
 def rendered(payload: Payload, output: str, prefix: Callable[[], str]) -> str:
@@ -331,7 +335,7 @@ def junit(found: Findings) -> str:
     """Return JUnit XML: a test for each finding, failed if it is an error, and for what is in order, or one for all of it."""
     from xml.etree import ElementTree as Xml
 
-    passed = found.passed or ({} if found.problems or found.skipped else {"no findings": found.summary})
+    passed = found.passed or ([] if found.problems or found.skipped else [("no findings", found.summary)])
     errors, tests = sum(one.level == "error" for one in found.problems), (found.problems, passed, found.skipped)
     counts = {"tests": str(sum(map(len, tests))), "failures": str(errors), "errors": "0"}
     counts["skipped"] = str(len(found.skipped))
@@ -349,11 +353,11 @@ def junit(found: Findings) -> str:
             Xml.SubElement(case, "failure", {"type": _legal(one.code), "message": _legal(one.message)}).text = told
         else:
             Xml.SubElement(case, "system-out").text = f"{one.level}: {told}"
-    for name, fact in passed.items():
+    for name, fact in passed:
         case = tested(name)
         if fact:
             Xml.SubElement(case, "system-out").text = _legal(fact)
-    for name, why in found.skipped.items():
+    for name, why in found.skipped:
         Xml.SubElement(tested(name), "skipped", {"message": _legal(why)})
     Xml.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(top, encoding="unicode") + "\n"
