@@ -168,7 +168,8 @@ def load(root: str, about: str = "") -> Ledger:
     """Return the ledger of the log as it is on disk; nothing is written.
 
     Args:
-        about: the one model that is asked about; without an index that takes less than half the time.
+        about: the one model that is asked about; without an index that takes less than half the time. Of a line that only
+            changes versions of others the hash is checked and no more: a write, and `verify`, refuse one that is malformed.
 
     Raises:
         BrokenLog: a line that is no entry, or a link in place of a segment.

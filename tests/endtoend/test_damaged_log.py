@@ -92,6 +92,20 @@ def test_a_damage_in_the_open_segment_stops_what_would_go_on_from_it(small: Plac
     assert small.files() == before
 
 
+@pytest.mark.parametrize("name", ["invalid JSON", "a key twice", "changes without a path"])
+def test_a_damaged_entry_of_another_model_stops_every_write_and_no_question_about_this_one(
+    place: Place, cli: Cli, name: str
+) -> None:
+    place.register("other@1.0.0", "other@2.0.0", "mine@1.0.0")
+    harm(place, lambda raw: sealed(SEALED[name](raw)))
+    (place.root / ".helix/index.db").unlink()
+    before = place.files()
+    codes = {"check mine@1.0.0 --for testing": 0, "promote mine@1.0.0 --to testing": 6, "verify": 6}
+    codes["check other@1.0.0 --for testing"] = 6
+    assert {words: cli(*words.split()).code for words in codes} == codes
+    assert place.files() == before
+
+
 def git(place: Place, *words: str) -> None:
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@x", *words], cwd=place.root, check=True, stdout=-3)
 
