@@ -46,6 +46,8 @@ def _advice(error: OSError) -> str:
             return "get permission for the folder, or use a checkout you may write to"
         case errno.ELOOP:
             return "the registry holds no symbolic links; replace it by a file"
+        case errno.EISDIR:
+            return "a file belongs there; move the folder away"
     return "check the disk and run it again"
 
 

@@ -168,6 +168,7 @@ def test_what_is_gone_already_is_removed_without_complaint(tmp_path: Path) -> No
         (errno.EACCES, "get permission"),
         (errno.EROFS, "a checkout you may write to"),
         (errno.ELOOP, "symbolic links"),
+        (errno.EISDIR, "move the folder away"),
         (errno.EIO, "check the disk"),
     ],
 )
