@@ -31,10 +31,17 @@ class Trusted(NamedTuple):
 
 
 def trusted(store: Store, commit: str | None) -> Trusted:
-    """Return whom the registry trusts, or whom it trusted in a commit: a branch may not add its own signers."""
+    """Return whom the registry trusts, or whom it trusted in a commit: a branch may not add its own signers.
+
+    Raises:
+        BadSettings: a folder lies in place of a file in the commit.
+    """
     paths = SIGNERS, REVOKED, APPROVERS
     if commit is not None:
         blobs = git.listed(store.root, commit, *paths)
+        if inner := min(blobs.keys() - set(paths), default=None):
+            fact, path = f"a folder lies in its place in the commit {commit[:12]}", "/".join(inner.split("/")[:2])
+            raise BadSettings(fact, path=path, hint="a file belongs there; commit one, or nothing")
         found = {path: next(git.contents(store.root, [blob.id])) for path, blob in blobs.items()}
         signers, *rest = (found.get(path) for path in paths)
     else:

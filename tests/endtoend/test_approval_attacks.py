@@ -665,6 +665,18 @@ def test_a_branch_that_git_does_not_know_denies_by_refusing(town: Town) -> None:
     assert unwritten()
 
 
+@pytest.mark.parametrize("name", ["revoked_keys", "approvers.toml", "allowed_signers"])
+def test_a_folder_in_place_of_a_file_of_trust_is_no_lack_of_it(town: Town, name: str) -> None:
+    town.approve("ada", "--sign")
+    (town.root / "trust" / name).unlink(missing_ok=True)
+    (town.root / "trust" / name / "inner").mkdir(parents=True)
+    (town.root / "trust" / name / "inner/file").write_text("x\n")
+    on_a_branch(town)
+    unwritten = town.unwritten()
+    town.refused(town.by("dan", "activate", REF), f"trust/{name}: a folder lies in its place in the commit")
+    assert unwritten()
+
+
 def test_what_a_branch_activated_is_judged_again_by_whom_the_base_trusts(town: Town) -> None:
     on_a_branch(town)
     town.approve("ada", "--sign")
