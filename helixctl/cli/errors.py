@@ -55,9 +55,9 @@ def failed(world: World, arguments: list[str], error: Exception) -> int:
 
         traceback.print_exception(error, file=world.stderr)
     if isinstance(error, OSError):
-        told: HelixError = StorageRefused(
-            (error.strerror or type(error).__name__).lower(), hint="check disk and permissions"
-        )
+        where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        fact = where + (error.strerror or type(error).__name__).lower()
+        told: HelixError = StorageRefused(fact, hint="check disk and permissions")
     else:
         told = Bug(
             f"unexpected failure: {type(error).__name__}", hint="run it again with HELIXCTL_DEBUG=1, and report it"

@@ -629,6 +629,16 @@ def test_people_that_do_not_load_stop_every_decision_about_approvals(town: Town,
     assert town.cli("list").code == 0
 
 
+def test_a_folder_in_place_of_the_people_is_named_where_no_rule_asks_for_them(town: Town) -> None:
+    rule = '[[rule]]\nid = "r"\nenforcement = "advisory"\nnot_blocked = true\n'
+    (town.root / "policies/four-eyes.toml").write_text(f'schema = 1\nname = "n"\n{rule}')
+    (town.root / "trust/approvers.toml").unlink()
+    (town.root / "trust/approvers.toml").mkdir()
+    unwritten = town.unwritten()
+    town.refused(town.by("dan", "activate", REF), "trust/approvers.toml: is a directory", 8)
+    assert unwritten()
+
+
 # where trust is read
 
 
