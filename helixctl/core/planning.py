@@ -171,6 +171,7 @@ def _respecified(before: Record, after: Record, logged_serving: str | None) -> R
 
 def _update(act: ask.Update, now: Snapshot) -> Plan:
     before = now.record(act.ref)
+    refuse_drift((before,), now)
     refuse_retired(before, "changed")
     source, spec = edited(before.source, act.values)
     if spec == before.spec:

@@ -651,7 +651,7 @@ def test_drift_stops_a_write_of_that_version_and_of_no_other() -> None:
     records = (served("1.0.0", "active"), made("2.0.0"), made("3.0.0", "testing"))
     drifted = snapshot(*records, drifted={"1.0.0": "specification"})
     assert plan(wish(ask.Move(ref("3.0.0"), S.INACTIVE)), drifted).effects
-    for act in (ask.Move(ref("2.0.0"), S.ACTIVE), ask.Deprecate(ref()), ask.Block(ref())):
+    for act in (ask.Move(ref("2.0.0"), S.ACTIVE), ask.Deprecate(ref()), ask.Block(ref()), ask.Update(ref(), {})):
         with pytest.raises(Drift, match=r"m@1\.0\.0 was changed outside helixctl: specification") as refused:
             plan(wish(act), drifted)
         assert "adopt m@1.0.0" in (refused.value.hint or "")
