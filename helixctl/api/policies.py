@@ -87,7 +87,7 @@ class Policies(NamedTuple):
         return Listed(found, tuple(same))
 
     def lint(self, paths: Sequence[str] = ()) -> Linted:
-        """Return all that is wrong with some files, by default with every policy of the registry, and with who is who.
+        """Return all that is wrong with some files, by default with every policy, and with who is who.
 
         Raises:
             NotFound, StorageRefused: a file cannot be read.
@@ -104,6 +104,9 @@ class Policies(NamedTuple):
         for path, raw in named:
             wrong = faults(raw) or (strange_groups(raw, people) if people else ())
             found += [error.become(BadSettings, path) for error in wrong]
+        for path in () if paths else tree.unread_policies(self.registry.store.root):
+            hint = "move it to policies/ itself, or cases to policies/tests, with a name that ends in .toml"
+            found.append(BadSettings("is not read: no rule in it holds", path=path, hint=hint))
         return Linted(tuple(path for path, _ in named), tuple(found))
 
     def _people(self) -> People:

@@ -31,7 +31,7 @@ def refuse(request: Request, matching: Iterable[Rule]) -> None:
         rules.setdefault(rule.id, []).append(rule)
     for name in request.overrides:
         _refuse_name(name, rules)
-    reason = (request.reason or "").strip()
+    reason = " ".join((request.reason or "").split())
     if request.overrides and len(reason) < MIN_REASON:
         raise Usage(f"an override needs a reason of at least {MIN_REASON} characters", hint="add --reason '...'")
     for name in request.overrides:

@@ -164,6 +164,14 @@ def policy_test_paths(root: str) -> list[str]:
     return _toml_in(root, "policies/tests")
 
 
+def unread_policies(root: str) -> list[str]:
+    """Return the paths of files below policies/ that look like policies or cases, and are read as neither."""
+    read = {*policy_paths(root), *policy_test_paths(root)}
+    return [
+        path for path in files_below(root, ("policies/",), {}) if path.lower().endswith(".toml") and path not in read
+    ]
+
+
 def _toml_in(root: str, folder: str) -> list[str]:
     return [f"{folder}/{name}" for name in _names(os.path.join(root, folder)) if name.endswith(".toml")]
 

@@ -257,7 +257,9 @@ def test_a_rule_of_another_action_cannot_be_overridden() -> None:
         judged(made(), decode(DEFAULT), action=Action.ROLLBACK, overrides=("tested-first",))
 
 
-@pytest.mark.parametrize("reason", [None, "", "because", "x" * 19, " " * 20, " " * 10 + "because" + " " * 10])
+@pytest.mark.parametrize(
+    "reason", [None, "", "because", "x" * 19, " " * 20, "be" + " " * 20 + "cause", " " * 10 + "because" + " " * 10]
+)
 def test_an_override_without_a_reason_of_twenty_characters_is_refused(reason: str | None) -> None:
     with pytest.raises(Usage, match="at least 20 characters"):
         judged(made(), decode(DEFAULT), overrides=("tested-first",), reason=reason)

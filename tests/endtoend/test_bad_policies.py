@@ -146,6 +146,19 @@ def test_lint_finds_groups_that_the_people_do_not_know_and_such_rules_deny(place
     assert "is in none of the groups that may: on-call" in denied.out
 
 
+def test_lint_finds_files_below_policies_that_nothing_reads(place: Place, helix: Helix) -> None:
+    policies = place.root / "policies"
+    for name in ("prod/own.toml", "tests/more/cases.toml", "OWN.Toml", "tests/cases.toml", "notes.md"):
+        (policies / name).parent.mkdir(parents=True, exist_ok=True)
+        (policies / name).write_text("")
+    ran = helix("policy", "lint", "-o", "json", cwd=place.root)
+    found = [(one["path"], one["message"]) for one in json.loads(ran.out)["faults"]]
+    assert ran.code == 2
+    unread = ("OWN.Toml", "prod/own.toml", "tests/more/cases.toml")
+    assert found == [(f"policies/{name}", "is not read: no rule in it holds") for name in unread]
+    assert helix("policy", "lint", "policies/default.toml", cwd=place.root).code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "key"), [("schema = 1\n", "people"), ("people = 3", "schema"), ("[[[", None), ('"', None)]
 )
