@@ -7,6 +7,7 @@ from helixctl.core.audit import Actor
 from helixctl.core.lifecycle import Action
 from helixctl.core.names import Ref, bare, one_of, versioned
 from helixctl.core.request import Act, Request, act_of
+from helixctl.errors import Usage
 from helixctl.storage import tree
 from helixctl.storage.registry import Store
 
@@ -18,6 +19,8 @@ def foreseen(store: Store, ref: str, action: str, region: str | None) -> gate.Fo
         HelixError: as the write itself.
     """
     word = Action(one_of("action", action, Action))
+    if region == "":
+        raise Usage("the name of the region is empty", hint="name one, or leave it out to ask about all of them")
     wanted = bare(ref) if word is Action.ROLLBACK else versioned(ref)
     act = _settling(store, wanted) if word is Action.RECONCILE else act_of(word, wanted)
     request = Request(act, Actor("", "api", "check"))

@@ -155,6 +155,13 @@ def test_check_asks_as_nobody_also_in_an_expression(place: Place) -> None:
     assert not place.registry.block("m@1.0.0").allowed
 
 
+def test_an_empty_region_is_refused_where_it_would_leave_out_every_rule_of_a_region(place: Place) -> None:
+    place.register("m@1.0.0")
+    for ask in (place.registry.check, place.registry.policy.explain):
+        with pytest.raises(Usage, match="the name of the region is empty"):
+            ask("m@1.0.0", "activate", region="")
+
+
 def test_check_says_where_there_is_nothing_to_change_that_no_rule_was_asked(place: Place) -> None:
     place.register("m@1.0.0")
     (place.root / "policies/default.toml").write_text(NEVER)
