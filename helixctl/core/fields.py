@@ -49,7 +49,7 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
         return
     if wanted.get("required"):
         yield "pass", f"{name} is stated"
-    for word in BOUNDS.keys() & wanted.keys():
+    for word in (one for one in BOUNDS if one in wanted):
         limit = f"{word} {said(name, wanted[word])}"
         try:
             kept = BOUNDS[word](_dated(value), _dated(wanted[word]))
@@ -241,7 +241,7 @@ def bounded(value: Any) -> tuple[Mapping[str, Any], ...]:
 def _refuse_vain(row: Mapping[str, Any], place: str) -> None:
     """Refuse bounds in no order, and what a field can never hold, such as a word that its closed set lacks."""
     name, kind = row["field"], _kind_at(row["field"])
-    for word in BOUNDS.keys() - {"matches"} & row.keys():
+    for word in (one for one in BOUNDS if one in row and one != "matches"):
         wanted = row[word] if isinstance(row[word], _ARRAYS) else (row[word],)
         if not all(_takes(kind, one) for one in wanted):
             fact = f"{name} can have no value that keeps to {word} {said(name, row[word])}"

@@ -51,7 +51,7 @@ def _refuse_name(name: str, rules: Mapping[str, list[Rule]]) -> None:
 
 def _refuse_reason(reason: str, name: str, rules: list[Rule]) -> None:
     words = [word.strip(".,;:()[]") for word in reason.split()]
-    for ticket in {rule.override["ticket"] for rule in rules if "ticket" in rule.override}:
+    for ticket in (rule.override["ticket"] for rule in rules if "ticket" in rule.override):
         if not any(fnmatchcase(word, ticket) for word in words):
             hint = f"name a ticket such as {ticket} in --reason"
             raise Usage(f"the reason for overriding {name!a} names no ticket", hint=hint)

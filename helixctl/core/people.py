@@ -61,7 +61,7 @@ def decode(raw: bytes) -> People:
             if other != person:
                 raise _at(f"people.{person}", f"{name!a} is {other!a} already", raw)
     for group, members in data.get("groups", {}).items():
-        for member in set(members) - set(data["people"]):
+        for member in sorted(set(members) - set(data["people"])):
             near = s.did_you_mean(member, data["people"])
             raise _at(f"groups.{group}", f"{member!a} stands not in [people]{near}", raw)
     return People(known, {group: frozenset(members) for group, members in data.get("groups", {}).items()})

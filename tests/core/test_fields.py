@@ -154,6 +154,15 @@ def test_a_bound_that_some_value_of_its_field_keeps_to_loads(wanted: Mapping[str
     assert CHECKS["check"].parameters(wanted)
 
 
+def test_what_a_field_fails_is_told_in_the_order_of_the_bounds_in_every_process() -> None:
+    row = {"field": "provider", "in": ["x"], "matches": "k*", "equals": "z"}
+    told = "provider is acme, not equals z; provider is acme, not in x; provider is acme, not matches k*"
+    assert ask(row).message == told
+    with pytest.raises(Invalid) as refused:
+        CHECKS["check"].parameters({"field": "cost.tier", "in": ["a"], "equals": "b", "max": 1})
+    assert refused.value.key == "0.max"
+
+
 def test_there_is_a_case_here_for_every_bound() -> None:
     assert {key for row, _ in BOUNDARIES for key in row} == {*BOUNDS, "field", "required"}
 
