@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from helixctl.core import schema as s
 from helixctl.core import times
 from helixctl.core.case import Answer, Case
-from helixctl.core.fields import field, is_fixed, names, refuse_unknown, said, tables
+from helixctl.core.fields import field, fix, is_fixed, names, refuse_unknown, said, tables
 from helixctl.errors import Invalid
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _PATH = re.compile(r"(?<![\w.])(model|current)((?:\s*\.\s*[A-Za-z_]\w*)+)(\s*\()
 _INSTEAD = {"+": "subtract, or add outside of it", "matches": "use startsWith, endsWith or contains"}
 _LOOPS = frozenset({"all", "exists", "exists_one", "filter"})
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
+_LACKED = " is not in the version file of "
 _MISSING = re.compile(r'Key not found in map : "(.*)"')
 
 
@@ -158,7 +159,7 @@ def _missing(key: str, text: str, case: Case) -> str:
             if record is None:
                 return f"{variable}.{name}: no version is active"
             near = "" if is_fixed(name) else s.did_you_mean(name, names(record))
-            return f"{name} is not in the version file of {record.ref}{near}"
+            return f"{name}{_LACKED}{record.ref}{near}"
     return f"there is no {key!a}{s.did_you_mean(key, {name.rpartition('.')[2] for name in names(case.subject)})}"
 
 
@@ -210,18 +211,24 @@ def expr(text: str, case: Case) -> Answer:
     """Pass where the expression gives true; what it cannot tell denies."""
     found = holds(text, case)
     if isinstance(found, str):
-        fix = f"helixctl evaluate {case.subject.ref} --from FILE" if found.startswith("metrics.") else None
-        return Answer("error", f"could not be evaluated: {found}", fix)
+        return _untold(found)
     values = "; ".join(f"{name} is {value}" for name, value in seen(text, case).items())
     fact = f"{' '.join(text.split())[:200]} is {'true' if found else 'false'}{f' ({values})' if values else ''}"
     return Answer("pass" if found else "fail", fact)
+
+
+def _untold(found: str, what: str = "") -> Answer:
+    name, _, ref = found.partition(_LACKED)
+    return Answer(
+        "error", f"could not be evaluated: {what}{found}", fix({"field": name}, ref.partition(" ")[0]) if ref else None
+    )
 
 
 def applies(text: str, case: Case) -> Answer | None:
     """Return what a rule answers whose `when` gives false, or cannot be told; None where it applies."""
     found = holds(text, case, "when")
     if isinstance(found, str):
-        return Answer("error", f"could not be evaluated: when: {found}")
+        return _untold(found, "when: ")
     return None if found else Answer("not_applicable", f"when {' '.join(text.split())[:200]} is false")
 
 

@@ -28,7 +28,7 @@ def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
         for outcome, message in _judged(one, case):
             told[outcome].append(message)
             if outcome != "pass":
-                fixes.append(_fix(one, case))
+                fixes.append(fix(one, case.subject.ref))
     worst = next((outcome for outcome, messages in told.items() if messages), "not_applicable")
     unknown = [f"could not be evaluated: {'; '.join(told['error'])}"] if told["error"] else []
     messages = [*unknown, *told["fail"]] if fixes else told["pass"]
@@ -184,8 +184,9 @@ def said(name: str, value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def _fix(wanted: Mapping[str, Any], case: Case) -> str | None:
-    name, ref = wanted["field"], case.subject.ref
+def fix(wanted: Mapping[str, Any], ref: object) -> str | None:
+    """Return what to type where a version lacks a field or its bounds do not hold, or None."""
+    name = wanted["field"]
     table = name.partition(".")[0]
     if table == "metrics":
         return f"helixctl evaluate {ref} --from FILE"

@@ -108,12 +108,25 @@ def test_an_error_is_no_truth_where_it_is_a_text() -> None:
     assert applies("model.metrics.scores.mmlu > 0.5", case()) == Answer(
         "error",
         "could not be evaluated: when: metrics.scores.mmlu is not in the version file of m@2.0.0 (did you mean 'metrics.scores.mmul'?)",
+        "helixctl evaluate m@2.0.0 --from FILE",
     )
 
 
-def test_a_missing_metric_says_what_to_type() -> None:
-    assert ask("model.metrics.scores.mmlu > 0.5").fix == "helixctl evaluate m@2.0.0 --from FILE"
-    assert ask("model.limits.max_output_tokens > 1").fix is None
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("model.metrics.scores.mmlu > 0.5", "helixctl evaluate m@2.0.0 --from FILE"),
+        ("current.metrics.scores.mmlu > 0.5", "helixctl evaluate m@1.0.0 --from FILE"),
+        ("model.limits.max_output_tokens > 1.0", "helixctl update m@2.0.0 --set limits.max_output_tokens=VALUE"),
+        ("model.lifecycle.canary_weight > 0.1", None),
+        ("model.provider > 1.0", None),
+    ],
+)
+def test_a_missing_field_says_what_to_type_and_for_which_version(text: str, fix: str | None) -> None:
+    assert ask(text, case(serving())).fix == fix
+    error = applies(text, case(serving()))
+    assert error is not None
+    assert (error.outcome, error.fix) == ("error", fix)
 
 
 def test_a_rule_applies_only_where_its_condition_holds() -> None:
