@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.audit import Effect
 from helixctl.core.lifecycle import Action, Status
+from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.snapshot import Snapshot
 from helixctl.errors import Drift, IllegalTransition
@@ -58,17 +59,18 @@ def refuse_retired(record: Record, verb: str) -> None:
         )
 
 
-def refuse_drift(records: Iterable[Record], now: Snapshot) -> None:
+def refuse_drift(versions: Iterable[str], now: Snapshot) -> None:
     """Refuse to rely on versions whose files differ from the log.
 
     Raises:
         Drift: one does.
     """
-    for record in records:
-        drift = now.drifted.get(record.version)
+    for version in versions:
+        drift, ref = now.drifted.get(version), Ref(now.model, version)
         if drift:
+            adopt = f"helixctl adopt {ref} --reason '...', or " if drift == "specification" else ""
             raise Drift(
-                f"{record.ref} was changed outside helixctl: {drift}",
-                path=f"models/{now.model}/{record.version}.toml",
-                hint=f"helixctl adopt {record.ref} --reason '...', or restore the file from git",
+                f"{ref} was changed outside helixctl: {drift}",
+                path=f"models/{now.model}/{version}.toml",
+                hint=f"{adopt}restore the file from git",
             )

@@ -37,7 +37,7 @@ def plan(request: Request, now: Snapshot) -> Plan:
     _expected(request, now)
     planned = _plan(request, now)
     if not isinstance(request.act, ask.Adopt):
-        refuse_drift(planned.records, now)
+        refuse_drift((one.version for one in planned.records), now)
     return planned
 
 
@@ -171,7 +171,7 @@ def _respecified(before: Record, after: Record, logged_serving: str | None) -> R
 
 def _update(act: ask.Update, now: Snapshot) -> Plan:
     before = now.record(act.ref)
-    refuse_drift((before,), now)
+    refuse_drift((before.version,), now)
     refuse_retired(before, "changed")
     source, spec = edited(before.source, act.values)
     if spec == before.spec:
@@ -267,7 +267,7 @@ def _state(act: ask.State, now: Snapshot) -> Plan:
     from helixctl.core.statement import KINDS
 
     record, stated = now.record(act.ref), act.statement
-    refuse_drift((record,), now)
+    refuse_drift((record.version,), now)
     if stated.specification != record.specification_digest or abs(now.at - stated.at) > times.CLOCK_TOLERANCE:
         raise Changed(f"{record.ref} changed while the command ran", hint="look at it, and run the command again")
     if stated.kind == "approval":

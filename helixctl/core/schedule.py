@@ -128,7 +128,7 @@ def schedule(act: ask.Schedule, request: Request, now: Snapshot) -> Plan:
     if act.is_known:
         return Plan(None, record)
     step = transitions.move(ask.Move(act.ref, Status.ACTIVE), request, now)
-    refuse_drift((record, *step.records), now)
+    refuse_drift((one.version for one in (record, *step.records)), now)
     digest = record.specification_digest
     one = act.scheduled._replace(ref=act.ref, registry=now.settings.id, specification_digest=digest)
     data = {
@@ -151,7 +151,7 @@ def fire(act: ask.Fire, request: Request, now: Snapshot) -> Plan:
     """
     one = act.scheduled
     record = now.record(act.ref)
-    refuse_drift((record,), now)
+    refuse_drift((record.version,), now)
     if record.status is Status.ACTIVE:
         return unschedule(ask.Unschedule(act.ref, one, act.digest, "it is active already"), now)
     if record.specification_digest != one.specification_digest:

@@ -8,9 +8,9 @@ from typing import Any
 
 from helixctl.core import request as ask
 from helixctl.core import times
-from helixctl.core.lifecycle import REACHED_BY, Action, Status, can_move
+from helixctl.core.lifecycle import IN_SERVICE, REACHED_BY, Action, Status, can_move
 from helixctl.core.names import Ref
-from helixctl.core.plan import Plan, effect_of, refuse_retired
+from helixctl.core.plan import Plan, effect_of, refuse_drift, refuse_retired
 from helixctl.core.record import Record
 from helixctl.core.request import Request
 from helixctl.core.snapshot import Snapshot
@@ -36,6 +36,8 @@ def move(act: ask.Move, request: Request, now: Snapshot) -> Plan:
         return _reweighted(act, before) if act.canary_weight is not None else Plan(action, before)
     if not can_move(before.status, act.to):
         raise _illegal(before, act.to)
+    if act.to in IN_SERVICE:
+        refuse_drift(now.displaced, now)
     match act.to:
         case Status.ACTIVE:
             return _activate(before, now)

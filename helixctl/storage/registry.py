@@ -236,21 +236,23 @@ class Store(NamedTuple):
                 drifted[name] = "the log does not know it"
             elif row.after != now.digests[name]:
                 drifted[name] = "specification" if row.state == found.state_digest else "lifecycle or metrics"
-        serving = {
-            name: self._logged_serving(Ref(now.model, name))
-            for name, what in drifted.items()
-            if what == "specification"
-        }
-        return now._replace(drifted=drifted, logged_serving=serving, heads=tuple(sorted(book.heads)))
+        statuses, serving = self._logged(now.model) if drifted else ({}, {})
+        displaced = tuple(name for name in drifted if name in logged and statuses.get(name, "active") == "active")
+        heads = tuple(sorted(book.heads))
+        return now._replace(drifted=drifted, logged_serving=serving, displaced=displaced, heads=heads)
 
-    def _logged_serving(self, ref: Ref) -> str | None:
+    def _logged(self, model: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the status, and the serving digest, that the log last gave to each version of a model."""
         from helixctl.core.audit import Filter
 
-        found = None
-        for entry in self.entries(Filter(model=ref.model, version=ref.version)):
-            if entry["version"] == ref.version and "digests" in entry["data"] and entry["outcome"] == "success":
-                found = entry["data"]["digests"]["serving"]
-        return found
+        statuses: dict[str, str] = {}
+        serving: dict[str, str] = {}
+        for entry in self.entries(Filter(model=model)):
+            moves = (one for one in entry["effects"] if one["model"] == model and one["to"])
+            statuses |= {one["version"]: one["to"] for one in moves}
+            if entry["model"] == model and "digests" in entry["data"] and entry["outcome"] == "success":
+                serving[entry["version"]] = entry["data"]["digests"]["serving"]
+        return statuses, serving
 
     def entries(self, wanted: Filter) -> Iterator[dict[str, Any]]:
         """Yield the entries that a filter wants, ascending by (seq, hash).
