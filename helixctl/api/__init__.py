@@ -92,9 +92,15 @@ class Registry(NamedTuple):
         return cls(registry.Store(root, random, clock), who), created
 
     def request(self, act: ask.Act, terms: Terms) -> ask.Request:
-        """Return an act with the terms under which it is asked for."""
+        """Return an act with the terms under which it is asked for.
+
+        Raises:
+            TypeError: a term that there is not: `dryrun` must not write.
+        """
         from helixctl.core import request as ask
 
+        if strange := sorted(terms.keys() - Terms.__annotations__.keys()):
+            raise TypeError(f"unexpected keyword argument {strange[0]!r}; there are {', '.join(Terms.__annotations__)}")
         return ask.Request(
             act,
             terms.get("actor") or self.who(),

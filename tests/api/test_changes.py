@@ -435,6 +435,17 @@ def test_what_helixctl_alone_writes_is_never_adopted(place: Place) -> None:
     assert place.registry.verify().outcome == "drift"
 
 
+@pytest.mark.parametrize("term", ["dryrun", "override", "audit"])
+def test_a_term_that_there_is_not_is_refused_and_never_left_out(place: Place, term: str) -> None:
+    place.register("m@1.0.0")
+    before = place.files()
+    strange: dict[str, Any] = {term: True}
+    for ask in (place.registry.block, place.registry.retire, place.registry.approvals.approve):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{term}'"):
+            ask("m@1.0.0", **strange)
+    assert place.files() == before
+
+
 ACTIVE_EDITS: dict[str, Callable[[Place], object]] = {
     "deleted": lambda place: place.path("m@1.0.0").unlink(),
     "lifecycle or metrics": lambda place: edit(place, "m@1.0.0", 'status = "active"', 'status = "inactive"'),
