@@ -76,6 +76,21 @@ def test_what_a_rollback_would_choose_is_kept_also_where_its_successor_is_gone(p
     assert str(place.registry.rollback("m").ref) == "m@1.0.0"
 
 
+def test_what_a_rollback_would_choose_is_kept_where_the_active_version_was_deleted_or_edited(place: Place) -> None:
+    place.serve("m@1.0.0", "m@2.0.0")
+    active = place.path("m@2.0.0")
+    raw = active.read_bytes()
+    place.clock.pass_by(days=200)
+    for broken in (None, raw.replace(b'status = "active"', b'status = "inactive"')):
+        active.unlink() if broken is None else active.write_bytes(broken)
+        swept = place.registry.sweep()
+        assert [type(error) for error in swept.broken] == [Drift]
+        assert place.status("m@1.0.0") == "deprecated"
+        active.write_bytes(raw)
+    assert not place.registry.sweep().broken
+    assert place.status("m@1.0.0") == "deprecated"
+
+
 def test_a_date_that_an_operator_set_retires_the_fallback_too(place: Place) -> None:
     place.serve("m@1.0.0", "m@2.0.0")
     place.registry.deprecate("m@1.0.0", grace_days=10)
