@@ -84,6 +84,11 @@ class Ledger:
         """Yield the overrides, of one model or of all, that nobody but who used them has reviewed, oldest first."""
         return unreviewed(self.noted("override", model), lambda entry: self.noted("review", entry))
 
+    def has_gaps(self) -> bool:
+        """Tell whether entries lack that others follow, and that no tombstone accounts for."""
+        notes = (path for path in self.segments if path.endswith(".note")) if self.missing else ()
+        return bool(self.missing - _present(self.root, notes, self.missing, slice(-65, -1)))
+
     def _stored(self, where: str, *values: str) -> Iterator[tuple[str, Latest]]:
         rows = self._rows(f"select path, seq, hash, after, state from logged where {where}", values)
         yield from ((path, Latest(*rest)) for path, *rest in rows)
@@ -197,19 +202,18 @@ def _catch_up(ledger: Ledger, found: dict[str, os.stat_result]) -> None:
             changed.append(path)
     for path in changed:
         (_read_tombstone if path.endswith(".note") else _read)(ledger, path)
-    ledger.missing -= _present(ledger.root, found, ledger.missing - awaited)
+    segments = (path for path in found if not path.endswith(".note"))
+    ledger.missing -= _present(ledger.root, segments, ledger.missing - awaited)
 
 
-def _present(root: str, segments: Iterable[str], hashes: set[str]) -> set[str]:
+def _present(root: str, files: Iterable[str], hashes: set[str], at: slice = slice(-67, -3)) -> set[str]:
     """Return which of these hashes some line of the log has: a parent that an earlier child took off the heads."""
     if not hashes:
         return set()
     present = set()
-    for path in segments:
-        if path.endswith(".note"):
-            continue
+    for path in files:
         with open(os.path.join(root, path), "rb") as handle:
-            present |= hashes.intersection(raw[-67:-3].decode(errors="replace") for raw in handle)
+            present |= hashes.intersection(raw[at].decode(errors="replace") for raw in handle)
     return present
 
 

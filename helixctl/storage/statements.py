@@ -23,10 +23,11 @@ from helixctl.storage.vouching import Trusted
 
 
 class Said(NamedTuple):
-    """What the log says about the approvals of a version: the digest of each file, and facts by kind and key."""
+    """What the log says about the approvals of a version: the digest of each file, facts, and whether entries lack."""
 
     files: Mapping[str, str | None]
     noted: Callable[[str, str], Iterable[str]]
+    has_gaps: bool = False
 
 
 def informed(store: Store, now: Snapshot, plan: Plan, book: Ledger | None) -> Snapshot:
@@ -42,7 +43,7 @@ def informed(store: Store, now: Snapshot, plan: Plan, book: Ledger | None) -> Sn
             return informed(store, now, plan, loaded)
     trust = vouching.trusted(store, vouching.commit_of(store, now.settings))
     files = {path: row.after for path, row in book.logged_in(folder_of(subject.ref)).items()}
-    now = seen(store, now, plan, Said(files, book.noted), trust)._replace(trust=trust)
+    now = seen(store, now, plan, Said(files, book.noted, book.has_gaps()), trust)._replace(trust=trust)
     if plan.statement is None:
         return now
     known = _with_new(now.approvals[subject.version], plan, trust, book)
@@ -68,6 +69,7 @@ def gathered(store: Store, subject: Record, said: Said, trust: Trusted) -> Known
     gone = sorted(path for path, after in said.files.items() if after and path.endswith(".toml") and path not in paths)
     lost = [f"{one.path} was changed outside helixctl" for one in found if one.fault == _CHANGED]
     lost += [f"{path} was deleted outside helixctl" for path in gone]
+    lost += ["the log lacks entries that others follow, and one may be a rejection"] if said.has_gaps else []
     authors, spent = (frozenset(said.noted(kind, str(ref))) for kind in ("author", "spent"))
     return Known(people_of(trust), found, authors, spent, lost[0] if lost else None)
 

@@ -411,6 +411,25 @@ def test_a_rejection_that_was_deleted_denies(town: Town) -> None:
     assert "  cannot be told: a file was changed" in ran.out
 
 
+@pytest.mark.parametrize("action", [b"approval.rejected", b"version.activated"])
+def test_a_rejection_or_a_use_that_was_taken_out_of_the_log_denies(town: Town, action: bytes) -> None:
+    town.rule("required = 1")
+    town.approve("ada")
+    if action == b"approval.rejected":
+        assert town.by("eve", "reject", REF).code == 0
+    else:
+        town.allowed()
+        assert town.by("dan", "deactivate", REF).code == 0
+    town.approve("ada", "--for", "testing")
+    (segment,) = town.root.glob("audit/*/*/*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(line for line in lines if b'"action":"%s"' % action not in line[:300]))
+    for path in town.statements():
+        if "rejection" in path.read_text():
+            path.unlink()
+    town.denied("could not be evaluated: the log lacks entries that others follow")
+
+
 def test_a_file_without_an_entry_does_not_count(town: Town) -> None:
     from helixctl.core import statement
 
