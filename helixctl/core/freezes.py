@@ -16,7 +16,7 @@ from helixctl.errors import Invalid
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ALLOWED = ("block", "rollback")
 """What a freeze allows where it says nothing: the ways out of an emergency."""
-FROZEN = ("canary", "activate", "deactivate", "rollback", "retire")
+FROZEN = ("canary", "activate", "deactivate", "deprecate", "rollback", "retire")
 """What a freeze is about where neither it nor its file names actions: what changes who serves."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _DAY = timedelta(days=1)
