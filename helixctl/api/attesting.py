@@ -157,8 +157,9 @@ def copy_out(store: Store, due: Due, folder: str) -> None:
         Usage: the folder lies in the log, or holds another file of that name.
     """
     full = os.path.abspath(folder)
-    if (os.path.realpath(full) + os.sep).startswith(os.path.realpath(os.path.join(store.root, "audit")) + os.sep):
-        raise Usage("the archive would lie in the log's own folder", hint="name a folder outside of audit/")
+    for own, what in ((os.path.join(full, "audit"), "be the log itself"), (full, "lie in the log's own folder")):
+        if (os.path.realpath(own) + os.sep).startswith(os.path.realpath(os.path.join(store.root, "audit")) + os.sep):
+            raise Usage(f"the archive would {what}", hint="name a folder outside of the registry")
     for path in _with_signatures(store, due.segments):
         raw, target = _bytes(os.path.join(store.root, path), path), os.path.join(full, path)
         if os.path.exists(target) and _bytes(target, target) == raw:

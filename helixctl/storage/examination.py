@@ -38,6 +38,7 @@ class _Log:
         self.chain = Chain()
         self.findings = self.chain.findings
         self.claims: list[str] = []
+        self.archived: set[str] = set()
         self.old_lines: dict[str, int] = {}
 
     def found(self, code: str, path: str, line: int | None, message: str) -> None:
@@ -101,7 +102,10 @@ class _Log:
 
     def take_archived(self, note: Note) -> None:
         """Let a tombstone stand for those of its segments that are not there."""
-        gone = [one for one in note.segments if one.path not in self.paths]
+        gone = [one for one in note.segments if one.path not in self.paths and one.path not in self.archived]
+        self.archived |= {
+            one.path for one in gone
+        }  # archived, restored and archived again, it stands in two tombstones
         if gone:
             with_root = any(one.first == 1 for one in gone)
             self.chain.archived(note.heads, sum(one.lines for one in gone), with_root=with_root)

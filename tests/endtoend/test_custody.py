@@ -236,7 +236,9 @@ def test_old_segments_move_away_and_the_log_still_verifies(years: Place, cli: Cl
     before, store = years.files(), years.root.parent / "store"
     assert cli("audit", "archive", "--to", str(store)).code == 9
     assert cli("audit", "archive", "--yes").code == 2
-    assert cli("audit", "archive", "--to", str(years.root / "audit/x"), "--yes").code == 2
+    (linked := years.root.parent / "linked").symlink_to(years.root)
+    for own in (years.root / "audit/x", years.root, linked):
+        assert cli("audit", "archive", "--to", str(own), "--yes").code == 2
     assert cli("audit", "archive", "--to", str(store), "--dry-run").code == 0
     assert years.files() == before
     ran = cli("audit", "archive", "--to", str(store), "--yes", "--reason", "retention")
@@ -269,10 +271,12 @@ def test_what_was_archived_comes_back_byte_for_byte(years: Place, cli: Cli) -> N
     assert originals.items() <= {path.name: path.read_bytes() for path in segments(years)}.items()
     assert codes(years) == set()
     assert cli("audit", "restore-archive", str(store)).code == 0
+    kept = [raw.splitlines() for raw in originals.values()]
     segments(years)[0].unlink()  # as a crash may leave it: a tombstone, and a part of the segments
     assert codes(years) == set()
     assert cli("audit", "archive", "--to", str(store), "--yes").code == 0
     assert cli("audit", "archive", "--check").code == 0
+    assert years.registry.verify().entries == len(list(years.registry.audit())) + sum(map(len, kept))
     assert (originals.keys() & {path.name for path in segments(years)}, codes(years)) == (set(), set())
     segments(years)[0].unlink()
     assert years.registry.verify().outcome != "ok"
