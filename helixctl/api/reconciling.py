@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from helixctl.core import record
@@ -186,19 +187,13 @@ def _edits(store: Store, model: str | None, heads: tuple[str, ...]) -> ask.Act:
     """Return the act that records edits of settings, policies and trust; one that changes nothing where there are none."""
     from helixctl.storage import commit
 
-    book = ledger.load(store.root)
-    try:
-        edited = [
-            path
-            for path in tree.config_paths(store.root)
-            if (row := book.logged(path)) is None or row.after != commit.digest_of(f"{store.root}/{path}")
-        ]
-    finally:
-        book.close()
+    with closing(ledger.load(store.root)) as book:
+        edited = [path for path, _, _ in commit.edited(store.root, book)]
+        known = (path.removeprefix("models/").rpartition("/")[0] for path in book.logged_below("models/"))
+        name = model or next(known, None)
     if model is None and edited:
         policies = [path for path in edited if path.startswith("policies/")]
         return ask.Attest("policy.updated" if policies else "config.updated", {}, heads, {})
-    name = model or next(iter(store.models()), None)
     if name is None:
         raise NotFound("there is nothing to reconcile", hint="helixctl verify tells what is wrong, if anything")
     return ask.Reconcile(Ref(name), {}, (), heads)

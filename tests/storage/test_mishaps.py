@@ -119,6 +119,19 @@ def test_nothing_is_recorded_through_a_link(place: Place, tmp_path: Path) -> Non
     assert not list(tmp_path.glob("m/**/*"))
 
 
+def test_reconcile_records_a_policy_that_was_deleted(place: Place) -> None:
+    place.register("m@1.0.0")
+    default = (place.root / "policies/default.toml").read_text()
+    (place.root / "policies/two.toml").write_text(default.replace('name = "default"', 'name = "two"'))
+    place.registry.log.reconcile()
+    (place.root / "policies/two.toml").unlink()
+    (place.root / "models/.bad").mkdir()
+    (place.root / "models/.bad/1.0.0.toml").touch()
+    assert place.registry.log.reconcile().changed
+    assert "unrecorded" not in [one.code for one in place.registry.verify().findings]
+    assert not place.registry.log.reconcile().changed
+
+
 def test_an_empty_segment_that_a_crash_left_is_taken_away(place: Place) -> None:
     empty = place.root / "audit" / "2026" / "03" / "20260301T120005000Z-aaaaaaaaaaaa.jsonl"
     empty.touch()
