@@ -60,7 +60,7 @@ def submit(store: "Store", request: Request) -> Result:
     from helixctl.storage.transaction import begin
 
     with begin(store) as transaction:
-        now = transaction.snapshot(request.ref.model, store.clock())  # inside the lock: its order is that of times
+        now = transaction.snapshot(request.ref.model, transaction.at())  # inside the lock: its order is that of times
         plan = _planned(store, request, now)
         now = _informed(store, request, plan, now, transaction.book)
         result = _result(request, plan, judge(request, plan, now))

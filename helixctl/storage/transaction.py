@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from helixctl import __version__
@@ -43,6 +43,12 @@ class Transaction(NamedTuple):
 
     store: Store
     book: ledger.Ledger
+
+    def at(self) -> datetime:
+        """Return the time; after that of the newest entry, which another's clock told, as far as two clocks may differ."""
+        now = self.store.clock()
+        newest = max((datetime.fromisoformat(at) for _, at in self.book.heads.values()), default=now)
+        return newest + timedelta.resolution if now < newest <= now + CLOCK_TOLERANCE else now
 
     def snapshot(self, model: str, at: datetime) -> Snapshot:
         """Return a model as it lies on disk, compared with the log."""

@@ -56,6 +56,21 @@ def test_a_denied_attempt_is_an_entry_that_changes_nothing(place: Place) -> None
     assert changed == {str(segments(place)[0].relative_to(place.root))}
 
 
+@pytest.mark.parametrize("minutes", [3, 9])
+def test_a_clock_a_little_behind_the_newest_entry_turns_no_order_around(place: Place, minutes: int) -> None:
+    place.register("m@1.0.0")
+    place.registry.promote("m@1.0.0", to="testing")
+    place.registry.evaluate("m@1.0.0", [str(place.inferences())])
+    place.clock.pass_by(minutes=-minutes)
+    place.registry.block("m@1.0.0", reason="a fault was found")
+    place.clock.pass_by(minutes=20)
+    place.registry.unblock("m@1.0.0", reason="mended")
+    (said,) = (one for one in place.registry.check("m@1.0.0", "activate").findings if "evaluation" in one.rule)
+    assert (said.outcome != "pass") == (minutes < 5)
+    times = [one["ts"] for one in entries(place)]
+    assert (times == sorted(times)) == (minutes < 5)
+
+
 def test_each_entry_has_the_heads_before_it_as_parents(place: Place) -> None:
     place.serve("m@1.0.0", "m@2.0.0")
     chain = entries(place)
