@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
 from typing import Any
 
 from helixctl.cli.menu import COMMANDS
@@ -99,6 +98,5 @@ def as_data(error: HelixError) -> dict[str, Any]:
 
 def wants_json(arguments: list[str]) -> bool:
     """Tell whether the command line asks for JSON, even where it could not be parsed."""
-    following = dict(pairwise(arguments))
-    asked = [following.get("-o", ""), following.get("--output", "")]
-    return any(word in ("json", "ndjson") for word in asked) or bool({"-ojson", "--output=json"} & set(arguments))
+    asked = "".join(f"{word}\0" for word in ("", *arguments))
+    return re.search("\0(--output[=\0]|-[qvy]*o\0?)(nd)?json\0", asked) is not None

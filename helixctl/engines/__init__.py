@@ -271,6 +271,8 @@ def _names(pattern: str) -> list[str]:
 
     if pattern == "-" or os.path.exists(pattern):
         return [pattern]
+    if "://" in pattern:
+        raise NotFound(f"no file {secretless(pattern)!a}", hint="copy it here, and name the file")
     if not has_magic(pattern):
         raise NotFound(f"no file {pattern!a}", hint="check the path")
     names = sorted(filter(os.path.isfile, glob(pattern, recursive=True)))

@@ -680,6 +680,7 @@ def test_errors_are_one_json_object_on_stderr_where_json_is_asked_for(full: Plac
         ["show", "m@9.0.0", "-o", "json"],
         ["frobnicate", "--output=json"],
         ["list", "-oxml", "-ojson", "x y"],
+        *(["show", "m@9.0.0", *words] for words in (["-qojson"], ["-ondjson"], ["--output=ndjson"], ["-qo", "json"])),
     ):
         ran = cli(*words)
         assert ran.out == ""

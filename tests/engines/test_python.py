@@ -194,6 +194,11 @@ def test_a_file_or_glob_that_matches_nothing_is_not_found(tmp_path: Path, patter
         find_sources([str(tmp_path / pattern)])
 
 
+def test_an_address_is_no_file_and_told_without_its_secrets() -> None:
+    with pytest.raises(NotFound, match=r"no file 'https://host/x.jsonl'"):
+        find_sources(["https://me:pass@host/x.jsonl?token=secret"])
+
+
 def test_standard_input_has_to_be_there() -> None:
     with pytest.raises(Usage, match="no standard input"):
         find_sources(["-"])
