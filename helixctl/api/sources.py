@@ -138,6 +138,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
     found = [*groups(store.root, record, asked, settings)]
     _refuse_twice(found)
     for sources, query in found:
+        _refuse_judged(query)
         where |= query.where
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
     _refuse_malformed(reduction, settings.max_malformed, record.version)
@@ -177,6 +178,19 @@ def _names(group: Group) -> dict[str, str]:
     if group.query.connect:
         return {f"{group.query.connect} {group.query.table}": group.query.table or secretless(group.query.connect)}
     return {os.path.realpath(one.name): one.name for one in group.sources}
+
+
+def _refuse_judged(query: Query) -> None:
+    """Refuse to choose requests by what they are judged by: those that succeeded always pass."""
+    if query.where:
+        from helixctl.core.columns import FIELDS, compiled
+
+        judged = {*FIELDS} - {"ts", "model", "version", "region"}
+        mapped = compiled(query.columns).items() if query.columns else ()
+        judged |= {column for name, one in mapped if name in judged for column in (one.column, one.other)}
+        if name := next((name for name, _ in query.where if name in judged), None):
+            fact = f"--where {name!a} would choose requests by what they are judged by"
+            raise Usage(fact, hint="choose by model, version, region or a tag, or by time with --since and --until")
 
 
 def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:

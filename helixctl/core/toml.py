@@ -35,6 +35,8 @@ def parse(raw: bytes) -> dict[str, Any]:
     """
     if len(raw) > MAX_BYTES:
         raise Invalid(f"{len(raw)} bytes, more than {MAX_BYTES}", hint="this is no version file")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise Invalid("begins with a byte order mark", line=1, hint="save the file as UTF-8 without it")
     try:
         if len(raw) > 8192 and re.search(_DEEP_KEY, raw):  # tomllib takes quadratic time for these
             raise RecursionError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from helixctl.core.names import Ref, parse_model
 from helixctl.core.toml import MAX_BYTES
@@ -63,7 +64,7 @@ def read(root: str, path: str, overlay: Mapping[str, str]) -> bytes:
 
 
 def refuse_links(root: str, path: str) -> None:
-    """Refuse a path that passes through a symbolic link below the root.
+    """Refuse a path that passes through a symbolic link below the root, or leads to what is neither file nor folder.
 
     Raises:
         Damaged: it does.
@@ -71,9 +72,15 @@ def refuse_links(root: str, path: str) -> None:
     full = root
     for part in path.split("/"):
         full = os.path.join(full, part)
-        if os.path.islink(full):
-            where = os.path.relpath(full, root)
+        try:
+            mode = os.lstat(full).st_mode
+        except (OSError, ValueError):
+            return
+        where = os.path.relpath(full, root) if S_ISLNK(mode) or not (S_ISREG(mode) or S_ISDIR(mode)) else ""
+        if S_ISLNK(mode):
             raise Damaged("a symbolic link stands in the registry", path=where, hint="replace it by what it points to")
+        if where:
+            raise Damaged("neither a file nor a folder", path=where, hint="move it away, or restore the file from git")
 
 
 def files_in(root: str, folder: str, ending: str, overlay: Mapping[str, str]) -> list[str]:

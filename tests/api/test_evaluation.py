@@ -262,6 +262,18 @@ def test_a_filter_counts_as_known_where_any_source_has_its_field(place: Place, t
     assert found.reduction.notes == (f"0 of 120 records match: since {short(START)}, where tag=b",)
 
 
+@pytest.mark.parametrize("columns", [{}, {"success": "state == ok", "latency_ms": "took"}])
+def test_no_request_is_chosen_by_what_it_is_judged_by(place: Place, tmp_path: Path, columns: dict[str, str]) -> None:
+    place.register("m@1.0.0")
+    (tmp_path / "in.jsonl").write_text(line(state="ok", took=5) * 60)
+    before = place.files()
+    for name in ("state", "took") if columns else ("success", "error", "latency_ms", "confidence"):
+        query = Query("json" if columns else None, where=((name, "true"),), columns=columns)
+        with pytest.raises(Usage, match=f"--where '{name}' would choose requests by what they are judged by"):
+            place.registry.evaluate("m@1.0.0", asked=Asked(["in.jsonl"], query))
+    assert place.files() == before
+
+
 def test_sources_without_a_record_are_inconclusive_and_say_so(place: Place, tmp_path: Path) -> None:
     place.register("m@1.0.0")
     (tmp_path / "empty.jsonl").touch()

@@ -36,7 +36,6 @@ def refusal(text: str) -> Invalid:
         ('a = """never closed\n\n', 3),
         ("a = [1,\n2,\n", 3),
         ("x = 1\n<<<<<<< HEAD\ny = 1\n=======\ny = 2\n>>>>>>> main\n", 2),
-        ("\ufeffa = 1\n", 1),
         ("a = 1\r\nb = 2\rc = 3\r\n", 2),
         ('a = "\x00"\n', 1),
     ],
@@ -45,6 +44,11 @@ def test_a_syntax_error_names_its_line(text: str, line: int) -> None:
     found = refusal(text)
     assert found.message.startswith("not TOML: ")
     assert (found.line, found.hint) == (line, "correct the syntax there")
+
+
+def test_a_byte_order_mark_is_told() -> None:
+    found = refusal("\ufeffa = 1\n")
+    assert (found.message, found.line) == ("begins with a byte order mark", 1)
 
 
 @pytest.mark.parametrize("raw", [b"a = 1\nb = '\xff'\n", b"a = 1\n\xc3(\n"])

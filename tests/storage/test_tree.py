@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,10 @@ def test_a_policy_folder_that_is_not_there_holds_no_policies(tmp_path: Path) -> 
         "policies/b.toml",
         "trust/approvers.toml",
     ]
+
+
+def test_what_is_neither_file_nor_folder_is_not_waited_for(place: Place) -> None:
+    place.register("m@1.0.0")
+    os.mkfifo(place.root / "policies/pipe.toml")
+    with pytest.raises(Damaged, match="neither a file nor a folder"):
+        place.registry.check("m@1.0.0", "activate")
