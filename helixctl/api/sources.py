@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import BinaryIO, NamedTuple
 
 from helixctl.api.evidence import window
-from helixctl.core.columns import compiled
+from helixctl.core.columns import FIELDS, compiled
 from helixctl.core.evidence import WINDOW
 from helixctl.core.record import Record
 from helixctl.core.schema import did_you_mean
@@ -182,15 +182,12 @@ def _names(group: Group) -> dict[str, str]:
 
 def _refuse_judged(query: Query) -> None:
     """Refuse to choose requests by what they are judged by: those that succeeded always pass."""
-    if query.where:
-        from helixctl.core.columns import FIELDS, compiled
-
-        judged = {*FIELDS} - {"ts", "model", "version", "region"}
-        mapped = compiled(query.columns).items() if query.columns else ()
-        judged |= {column for name, one in mapped if name in judged for column in (one.column, one.other)}
-        if name := next((name for name, _ in query.where if name in judged), None):
-            fact = f"--where {name!a} would choose requests by what they are judged by"
-            raise Usage(fact, hint="choose by model, version, region or a tag, or by time with --since and --until")
+    judged = {*FIELDS} - {"ts", "model", "version", "region"}
+    mapped = compiled(query.columns).items() if query.where and query.columns else ()
+    judged |= {column for name, one in mapped if name in judged for column in (one.column, one.other)}
+    if name := next((name for name, _ in query.where if name in judged), None):
+        fact = f"--where {name!a} would choose requests by what they are judged by"
+        raise Usage(fact, hint="choose by model, version, region or a tag, or by time with --since and --until")
 
 
 def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:

@@ -53,10 +53,10 @@ def refuse_other(line: Mapping[str, object], subject: Subject, chosen: Collectio
     Raises:
         MismatchError: it names another model or version.
     """
-    for name in ("model", "version"):
-        own = getattr(subject, name)
-        if name not in chosen and line.get(name, own) not in (own, None):
-            raise MismatchError(f"it names another {name}")
+    if "model" not in chosen and line.get("model", subject.model) not in (subject.model, None):
+        raise MismatchError("it names another model")
+    if "version" not in chosen and line.get("version", subject.version) not in (subject.version, None):
+        raise MismatchError("it names another version")
 
 
 def inference(
