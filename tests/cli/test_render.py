@@ -203,6 +203,11 @@ def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
     assert flattened({"a": {"b": {"c": 1}}, "d": []}) == {"a.b.c": 1, "d": []}
 
 
+def test_no_cell_and_no_name_of_a_column_is_a_formula_wherever_the_semicolon_parts_cells() -> None:
+    assert csv_line(["a;=1+1", "b"]) == '"a;=1+1",b\r\n'
+    assert csv_text([{"=1+1": 1, "\x1b[31m": 2}]) == "'=1+1,\\x1b[31m\r\n1,2\r\n"
+
+
 def test_no_control_or_direction_sign_of_a_cell_of_csv_reaches_a_terminal() -> None:
     hostile = "a\x1b[31m\x9b31m\u202eb\rc\x07"
     assert csv_text([{"x": hostile, "y": [hostile]}, {"x": "1\r\n2\t3\n4 \u05d0\U0001f680", "y": None}]) == (

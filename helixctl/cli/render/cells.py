@@ -51,13 +51,15 @@ def csv_text(rows: Iterable[Mapping[str, Any]], wanted: list[str] | None = None)
     """
     flat = [row if wanted else flattened(row) for row in rows]
     header = wanted or list(dict.fromkeys(name for row in flat for name in row))
-    lines = [header, *([_defused(row.get(name)) for name in header] for row in flat)]
+    lines = [map(_defused, header), *([_defused(row.get(name)) for name in header] for row in flat)]
     return "".join(csv_line(line) for line in lines)
 
 
 def csv_line(cells: Iterable[str]) -> str:
-    """Return one line of CSV."""
-    return ",".join('"' + one.replace('"', '""') + '"' if set(one) & set(',"\r\n') else one for one in cells) + "\r\n"
+    """Return one line of CSV; in some countries a spreadsheet takes a semicolon for the comma."""
+    return (
+        ",".join('"' + one.replace('"', '""') + '"' if set(one) & set(',;\t"\r\n') else one for one in cells) + "\r\n"
+    )
 
 
 def _defused(value: Any) -> str:
