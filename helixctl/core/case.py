@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from helixctl.core.settings import Settings
 
 
+TOWARDS_SERVICE = ("testing", "canary", "activate")
+"""Actions that no evaluation of what was served before lets pass; the ways out of service ask for none."""
+
+
 class Case(NamedTuple):
     """All that a check may look at: the version, the one now active, the time, the settings, what is asked and by whom.
 
@@ -46,6 +50,11 @@ class Case(NamedTuple):
         if newest > self.at + times.CLOCK_TOLERANCE or self.at - newest > times.parse_duration(max_age):
             return f"the newest inference is of {times.short(newest)}, not within {max_age}"
         return None
+
+    def judged(self, record: Record | None) -> tuple[Record | None, str]:
+        """Return what a step towards service may be judged by: a record, without an evaluation that does not count, and why."""
+        why = record.metrics and self.action in TOWARDS_SERVICE and self.stale(record) if record else None
+        return (record._replace(metrics=None), f": {why}") if record and why else (record, "")
 
 
 def outdated(record: Record) -> str | None:

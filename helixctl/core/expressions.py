@@ -132,10 +132,6 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
     from cel_expr_python import cel
 
     program = compiled(text, key)
-    for variable, record in (("model", case.subject), ("current", case.current)):
-        asks = record and record.metrics and re.search(rf"\b{variable}\b\W{{1,5}}metrics\b", text)
-        if record and asks and (why := case.stale(record)):
-            return f"{variable}.metrics: {why}"
     try:
         value = program.eval(_activation(case))
     except (RuntimeError, MemoryError, ValueError) as error:
@@ -154,12 +150,15 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
 def _missing(key: str, text: str, case: Case) -> str:
     """Name the field that an expression missed, by its whole name where it is told by the text."""
     for variable, name in _paths(text):
-        record = case.subject if variable == "model" else case.current
+        record, why = case.judged(case.subject if variable == "model" else case.current)
         if key in name.split(".") and (record is None or field(record, name) is None):
             if record is None:
                 return f"{variable}.{name}: no version is active"
             near = "" if is_fixed(name) else s.did_you_mean(name, names(record))
-            return f"{name}{_LACKED}{record.ref}{near}"
+            return f"{name}{_LACKED}{record.ref}{near if key != 'metrics' else why}"
+    record, why = case.judged(case.subject)
+    if record and why and key == "metrics":
+        return f"metrics{_LACKED}{record.ref}{why}"
     return f"there is no {key!a}{s.did_you_mean(key, {name.rpartition('.')[2] for name in names(case.subject)})}"
 
 
@@ -170,7 +169,8 @@ def _activation(case: Case) -> Activation:
         ValueError: it is more than they may be given.
     """
     if "activation" not in case.kept:
-        given = {"model": _given(tables(case.subject)), "current": _given(tables(case.current))}
+        seen_by = {"model": case.judged(case.subject), "current": case.judged(case.current)}
+        given = {variable: _given(tables(record)) for variable, (record, _) in seen_by.items()}
         if sum(map(_weight, given.values())) > MAX_WEIGHT:
             raise ValueError("the version files hold more than an expression may be given")
         told = {"action": str(case.action), "region": case.region or "", "actor": case.requester, "now": case.at}
@@ -220,7 +220,9 @@ def expr(text: str, case: Case) -> Answer:
 def _untold(found: str, what: str = "") -> Answer:
     name, _, ref = found.partition(_LACKED)
     return Answer(
-        "error", f"could not be evaluated: {what}{found}", fix({"field": name}, ref.partition(" ")[0]) if ref else None
+        "error",
+        f"could not be evaluated: {what}{found}",
+        fix({"field": name}, ref.partition(" ")[0].removesuffix(":")) if ref else None,
     )
 
 

@@ -36,16 +36,14 @@ def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
 
 
 def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
-    name, value = wanted["field"], field(case.subject, wanted["field"])
+    (record, why), name = case.judged(case.subject), wanted["field"]
+    value, why = field(record or case.subject, name), why if name.startswith("metrics.") else ""
     if value in (None, ""):
         if "required" not in wanted:
             near = "" if is_fixed(name) else s.did_you_mean(name, names(case.subject))
-            yield "error", f"{name} is not in the version file{near}"
+            yield "error", f"{name} is not in the version file{why or near}"
         elif wanted["required"]:
-            yield "fail", f"{name} is required and not in the version file"
-        return
-    if name.partition(".")[0] == "metrics" and (why := case.stale(case.subject)):
-        yield "error", f"{name}: {why}"
+            yield "fail", f"{name} is required and not in the version file{why}"
         return
     if wanted.get("required"):
         yield "pass", f"{name} is stated"

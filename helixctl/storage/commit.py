@@ -189,15 +189,18 @@ def recover(root: str) -> ledger.Ledger:
 
 def _repair(root: str, book: ledger.Ledger) -> None:
     with disk.refusing("repair what a crash left"):
+        touched = [os.path.join(root, path) for path in sorted(book.touched)]
         for segment in list(book.segments.values()):
             if segment.torn:
                 _cut_tail(root, segment)
-            elif segment.path in book.touched:  # whose last command may have died before it synced it
-                disk.sync_file(os.path.join(root, segment.path))
-                disk.sync_above(os.path.join(root, segment.path), root)
             if not segment.lines and not git.may_be_tracked(root, segment.path):
                 disk.remove(os.path.join(root, segment.path))  # tracked one day, it would look like a tamper
                 book.forget(segment.path)
+        for path in touched:  # whoever wrote to it last may have died before it was synced
+            if os.path.exists(path):
+                disk.sync_file(path)
+        for folder in dict.fromkeys(folder for path in touched for folder in disk.folders_above(path, root)):
+            disk.sync_folder(folder)
         for name, logged in pending(root, book):
             tree.refuse_links(root, f"{PENDING}/{name}")
             folder = os.path.join(root, PENDING, name)

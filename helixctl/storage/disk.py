@@ -290,14 +290,20 @@ def make_folders(path: str) -> None:
 
 def sync_above(path: str, top: str) -> None:
     """Sync the folders that a path lies in, up to `top`: a crash may have left any of them made and not synced."""
+    for folder in folders_above(path, top):
+        sync_folder(folder)
+
+
+def folders_above(path: str, top: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, up to `top`."""
     while len(path) > len(top):
         path = os.path.dirname(path)
-        sync_folder(path)
+        yield path
 
 
 def sync_file(path: str) -> None:
-    """Sync a file that a crash may have left written and not synced."""
-    with _opened(path, os.O_WRONLY | PLAIN) as handle:
+    """Sync a file that a crash may have left written and not synced; one that only others may write, they did."""
+    with suppress(PermissionError), _opened(path, os.O_WRONLY | os.O_APPEND | PLAIN) as handle:
         _sync(handle)
 
 

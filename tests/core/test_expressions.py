@@ -31,13 +31,19 @@ def serving() -> Record:
     return record._replace(metrics={**METRICS, **told})
 
 
-@pytest.mark.parametrize("text", ["model.metrics.samples > 1", 'model["metrics"].samples > 1', "has(current.metrics)"])
+@pytest.mark.parametrize(
+    "text", ["model.metrics.samples > 1", 'model["metrics"].samples > 1', "model\n    .metrics.samples > 1"]
+)
 def test_metrics_of_what_is_no_longer_served_deny(text: str) -> None:
     subject, current = (one._replace(metrics=METRICS) for one in (case().subject, serving()))
     answer = ask(text, case(current, subject=subject))
-    assert answer.outcome == "error"
-    assert "metrics: the last evaluation was of another provider" in answer.message
-    assert ask("model.limits.context_window > 1", case(current, subject=subject)).outcome == "pass"
+    assert (answer.outcome, answer.fix) == ("error", "helixctl evaluate m@2.0.0 --from FILE")
+    assert "m@2.0.0: the last evaluation was of another provider" in answer.message
+    assert ask("has(current.metrics)", case(current, subject=subject)).outcome == "fail"
+    for other in ("model.limits.context_window > 1", "!has(model.metrics)", "model.provider != 'a model metrics'"):
+        assert ask(other, case(current, subject=subject)).outcome == "pass"
+    for out in ("deactivate", "deprecate", "update"):
+        assert ask(text, case(current, subject=subject, action=out)).outcome == "pass"
 
 
 def ask(text: str, given: Case | None = None) -> Answer:

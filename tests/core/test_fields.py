@@ -39,9 +39,11 @@ def ask(wanted: Any) -> Answer:
 def test_a_metric_of_what_is_no_longer_served_is_none() -> None:
     wanted = CHECKS["check"].parameters({"field": "metrics.p95_latency_ms", "max": 900})
     found = made()._replace(metrics=subject().metrics)
-    answer = CHECKS["check"].answer(wanted, Case(found, None, AT, SETTINGS))
+    answer = CHECKS["check"].answer(wanted, Case(found, None, AT, SETTINGS, "activate"))
     assert (answer.outcome, answer.fix) == ("error", "helixctl evaluate m@1.0.0 --from FILE")
-    assert "metrics.p95_latency_ms: the last evaluation was of another provider" in answer.message
+    assert "not in the version file: the last evaluation was of another provider" in answer.message
+    for out in ("update", "deactivate", "rollback"):
+        assert CHECKS["check"].answer(wanted, Case(found, None, AT, SETTINGS, out)).outcome == "pass"
 
 
 BOUNDARIES: list[tuple[Mapping[str, Any], str]] = [
