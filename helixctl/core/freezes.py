@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from helixctl.core import schema as s
 from helixctl.core import times
 from helixctl.core.case import Answer, Case
+from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.errors import Invalid
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -54,6 +55,8 @@ def freeze(what: Freeze, case: Case) -> Answer:
     """Pass outside of the freeze; not applicable to what it allows."""
     if case.action in what.allow:
         return Answer("not_applicable", f"{case.action} is allowed in this freeze")
+    if case.action == "deprecate" and case.subject.status not in IN_SERVICE:
+        return Answer("not_applicable", "it serves nothing")
     span = what.holding(case.at)
     if span is None:
         return Answer("pass", "no freeze holds now")

@@ -237,7 +237,10 @@ class Store(NamedTuple):
             elif row.after != now.digests[name]:
                 drifted[name] = "specification" if row.state == found.state_digest else "lifecycle or metrics"
         statuses, serving = self._logged(now.model) if drifted else ({}, {})
-        displaced = tuple(name for name in drifted if name in logged and statuses.get(name, "active") == "active")
+        kept = {name: str(now.records[name].status) for name, what in drifted.items() if what == "specification"}
+        is_sound = now.active is not None and now.active.version not in drifted
+        statuses = {**dict.fromkeys(drifted, "" if is_sound else "active"), **kept, **statuses}
+        displaced = tuple(name for name in drifted if name in logged and statuses[name] == "active")
         heads = tuple(sorted(book.heads))
         return now._replace(drifted=drifted, logged_serving=serving, displaced=displaced, heads=heads)
 

@@ -203,6 +203,12 @@ def test_csv_has_a_column_for_each_field_that_any_row_has() -> None:
     assert flattened({"a": {"b": {"c": 1}}, "d": []}) == {"a.b.c": 1, "d": []}
 
 
+def test_a_joiner_of_emoji_or_letters_stays_in_a_cell() -> None:
+    assert csv_text([{"a": "\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e\u202e"}]).splitlines()[1] == (
+        "\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e\\u202e"
+    )
+
+
 def test_no_cell_and_no_name_of_a_column_is_a_formula_wherever_the_semicolon_parts_cells() -> None:
     assert csv_line(["a;=1+1", "b"]) == '"a;=1+1",b\r\n'
     assert csv_text([{"=1+1": 1, "\x1b[31m": 2}]) == "'=1+1,\\x1b[31m\r\n1,2\r\n"

@@ -56,6 +56,12 @@ def test_a_date_is_its_midnight_there() -> None:
     assert ask(text, datetime(2026, 7, 1, 15, tzinfo=UTC)).outcome == "pass"
 
 
+@pytest.mark.parametrize(("status", "outcome"), [("active", "fail"), ("testing", "not_applicable")])
+def test_a_deprecation_is_frozen_of_what_serves(status: str, outcome: str) -> None:
+    case = Case(made("1.0.0", status), None, datetime(2026, 12, 24, tzinfo=UTC), SETTINGS, "deprecate")
+    assert freeze(frozen(YEAR_END), case).outcome == outcome
+
+
 @pytest.mark.parametrize("action", ["activate", "retire", "rollback", "block"])
 def test_the_ways_out_of_an_emergency_are_allowed_unless_allow_says_else(action: str) -> None:
     at = datetime(2026, 12, 24, tzinfo=UTC)

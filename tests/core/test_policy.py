@@ -400,7 +400,7 @@ def test_a_freeze_is_a_rule_like_others_and_permits_nothing_by_itself() -> None:
 
 @pytest.mark.parametrize("action", Action)
 def test_a_freeze_that_names_no_actions_is_about_what_changes_who_serves(action: Action) -> None:
-    frozen = outcomes(judged(made(), decode((HEAD + FREEZE).encode()), action=action))
+    frozen = outcomes(judged(made("1.0.0", "active"), decode((HEAD + FREEZE).encode()), action=action))
     assert ("f" in frozen) is (action in ("canary", "activate", "deactivate", "deprecate", "rollback", "retire"))
 
 

@@ -282,6 +282,16 @@ def test_what_was_archived_comes_back_byte_for_byte(years: Place, cli: Cli) -> N
     assert years.registry.verify().outcome != "ok"
 
 
+def test_an_edit_of_a_version_whose_status_is_archived_stops_no_other(years: Place, cli: Cli) -> None:
+    assert cli("audit", "archive", "--to", str(years.root.parent / "store"), "--yes").code == 0
+    assert years.registry.activate("m@9.0.0", overrides=OVERRIDE, reason=BECAUSE).changed
+    years.path("m@1.0.0").write_bytes(years.path("m@1.0.0").read_bytes().replace(b"1.00", b"9.00"))
+    assert cli("promote", "m@2.0.0", "--to", "testing").code == 0
+    assert cli("check", "m@2.0.0", "--for", "activate").code == 7
+    years.path("m@9.0.0").write_bytes(years.path("m@9.0.0").read_bytes().replace(b"1.00", b"9.00"))
+    assert cli("check", "m@2.0.0", "--for", "activate").code == 6
+
+
 def test_an_end_of_life_is_not_told_again_when_its_warning_is_archived(place: Place, cli: Cli) -> None:
     configure(place, "max_entries = 3\nretention_days = 183")
     place.register("m@1.0.0", extra="\n[availability]\nend_of_life = 2026-03-20\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,20 @@ def test_a_link_is_followed_by_no_write(place: Place, tmp_path: Path, linked: st
         assert (refused.value.exit_code, refused.value.path) == (6, linked)
     assert {path: path.read_bytes() for path in outside.parent.rglob("*.*")} == before
     assert ("stray-file" in [one.code for one in place.registry.verify().findings]) == linked.startswith("audit")
+
+
+def test_segments_of_others_that_may_be_read_alone_stop_no_write(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refusing(path: str, flags: int, mode: int = 0o777) -> int:
+        if path.endswith(".jsonl") and flags & os.O_WRONLY and not flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refusing)
+        place.register("m@1.0.0")
+    assert outcome(place) == "ok"
 
 
 def test_nothing_is_recorded_through_a_link(place: Place, tmp_path: Path) -> None:

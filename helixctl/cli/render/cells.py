@@ -64,8 +64,8 @@ def csv_line(cells: Iterable[str]) -> str:
 
 def _defused(value: Any) -> str:
     text = shown = cell(value)
-    if not text.isprintable():  # a line's end and a tab are fine in a cell, what a terminal obeys is not
-        shown = re.sub(r"(?:[^\t\r\n]|\r(?!\n))+", lambda found: safe(found[0]), text)
+    if not text.isprintable():  # a line's end, a tab and a joiner are fine in a cell, what a terminal obeys is not
+        shown = re.sub(r"(?:[^\t\r\n\u200c\u200d]|\r(?!\n))+", lambda found: safe(found[0]), text)
     return f"'{shown}" if isinstance(value, str) and text.startswith(_RISKY) else shown
 
 
