@@ -45,7 +45,8 @@ def record(version: str, status: Status) -> Record:
     source = f'schema = 1\nmodel = "m"\nversion = "{version}"\nprovider = "p"\n'.encode()
     scores = {f"s{number}": number % 2 or 1 for number in range(50)}
     metrics = {"p95_latency_ms": 500, "verdict": "passed", "samples": 100, "scores": scores}
-    return Record(source, decode_specification(source), {"status": status, "registered_at": AT}, metrics)
+    found = Record(source, decode_specification(source), {"status": status, "registered_at": AT})
+    return found._replace(metrics={**metrics, "evaluated_at": AT, "serving_digest": found.serving_digest})
 
 
 def decisions(runs: int) -> tuple[float, float]:

@@ -31,7 +31,7 @@ class Case(NamedTuple):
     action: str = ""
     requester: str = ""
     region: str | None = None
-    kept: dict[str, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
+    kept: dict[Any, Any] = {}  # noqa: RUF012 - a decision puts one of its own here
     approvals: "Known | None" = None
     versions: Iterable[str] = ()
 
@@ -53,8 +53,15 @@ class Case(NamedTuple):
 
     def judged(self, record: Record | None) -> tuple[Record | None, str]:
         """Return what a step towards service may be judged by: a record, without an evaluation that does not count, and why."""
-        why = record.metrics and self.action in TOWARDS_SERVICE and self.stale(record) if record else None
-        return (record._replace(metrics=None), f": {why}") if record and why else (record, "")
+        if record is None or record.metrics is None or self.action not in TOWARDS_SERVICE:
+            return record, ""
+        key = id(record), self.action, self.at
+        if key not in self.kept:  # it takes a digest, and every rule may ask
+            why = self.stale(record)
+            told = (record._replace(metrics=None), f": {why}") if why else (record, "")
+            self.kept[key] = record, told
+        found: tuple[Record, str] = self.kept[key][1]
+        return found
 
 
 def outdated(record: Record) -> str | None:

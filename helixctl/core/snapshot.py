@@ -60,7 +60,7 @@ class Snapshot(NamedTuple):
     def case(self, subject: Record) -> Case:
         """Return what the checks may look at when they judge one version."""
         known = self.approvals.get(subject.version)
-        return Case(subject, self.active, self.at, self.settings, approvals=known, versions=self.records)
+        return Case(subject, self.active, self.at, self.settings, kept={}, approvals=known, versions=self.records)
 
     @property
     def latest(self) -> str | None:

@@ -153,4 +153,4 @@ def test_the_version_served_last_is_the_active_one_or_the_one_activated_last_tha
 def test_a_case_holds_the_subject_the_active_version_the_time_and_the_settings() -> None:
     active, subject = in_service(), made("4.0.0")
     now = snapshot(active, subject)
-    assert now.case(subject) == Case(subject, active, AT, SETTINGS, versions=now.records)
+    assert now.case(subject) == Case(subject, active, AT, SETTINGS, kept={}, versions=now.records)
