@@ -282,6 +282,29 @@ def test_a_version_is_not_compared_with_its_own_inferences(pair: Place) -> None:
 
 
 @pytest.mark.parametrize(
+    "both", [("good.jsonl", "good.json?"), ("good.jsonl", "hard"), ("src", "src"), ("src", "hard")]
+)
+def test_one_file_does_not_stand_for_both_sides_of_an_evaluation_by_any_name(
+    pair: Place, both: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pair.root)
+    halves = ({**one, "version": version} for one in GOOD for version in ("1.0.0", "2.0.0"))
+    (pair.root / "hard").hardlink_to(lines(pair, f"{pair.root.name}/good.jsonl", GOOD))
+    table = lines(pair, "table.jsonl", [*halves])
+    with (pair.root / "helix.toml").open("a") as handle:
+        handle.write('[sources]\nsrc = { from = ["good.jsonl"] }\n')
+        for name, version in (("new", "2.0.0"), ("old", "1.0.0")):
+            handle.write(f'{name} = {{ from = ["{table}"], where = {{ version = "{version}" }} }}\n')
+    before, (new, old) = pair.files(), both
+    with pytest.raises(Usage, match="would be read as the inferences of both"):
+        pair.registry.evaluate("m@2.0.0", [new], against=Against("active", [old]))
+    assert pair.files() == before
+    apart = pair.registry.evaluate("m@2.0.0", ["new"], against=Against("active", ["old"]))
+    assert apart.compared is not None
+    assert apart.compared.comparison.verdict is Verdict.EQUIVALENT
+
+
+@pytest.mark.parametrize(
     ("baseline", "refusal"),
     [("9.9.9", NotFound), ("m@9.9.9", NotFound), ("other@active", NotFound), ("actve", Usage), ("m@", Usage)],
 )

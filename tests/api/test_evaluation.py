@@ -73,7 +73,17 @@ def test_a_map_by_which_nothing_can_have_failed_is_warned_of(
 
 
 @pytest.mark.parametrize(
-    "names", [["a.jsonl", "twin"], ["one", "twin"], ["recorded", "kept"], ["one", "*.jsonl"], ["a.jsonl", "dataset"]]
+    "names",
+    [
+        ["a.jsonl", "twin"],
+        ["one", "twin"],
+        ["recorded", "kept"],
+        ["one", "*.jsonl"],
+        ["a.jsonl", "dataset"],
+        ["a.jsonl", "hard"],
+        ["one", "hard"],
+        ["hard", "dataset"],
+    ],
 )
 def test_a_source_named_in_two_ways_is_refused_as_no_record_may_count_twice(
     place: Place, names: list[str], monkeypatch: pytest.MonkeyPatch
@@ -82,6 +92,7 @@ def test_a_source_named_in_two_ways_is_refused_as_no_record_may_count_twice(
     place.registry.record("m@1.0.0", lines(30))
     monkeypatch.chdir(place.root)
     Path("a.jsonl").write_bytes(lines(30, region="eu").getvalue() + lines(30, region="us").getvalue())
+    Path("hard").hardlink_to("a.jsonl")
     (kept,) = place.root.glob(".helix/inferences/**/*.jsonl")
     with Path("helix.toml").open("a") as handle:
         handle.write('[sources]\none = { from = ["a.jsonl"] }\ntwin = { from = ["./a.jsonl"] }\n')
@@ -93,6 +104,13 @@ def test_a_source_named_in_two_ways_is_refused_as_no_record_may_count_twice(
         place.registry.evaluate("m@1.0.0", asked=asked)
     for apart, samples in ((["a.jsonl", "recorded"], 90), (["eu", "us"], 60)):
         assert place.registry.evaluate("m@1.0.0", apart).evaluation.samples == samples
+
+
+def test_a_file_at_standard_input_that_is_named_too_is_refused(place: Place) -> None:
+    place.register("m@1.0.0")
+    path = place.inferences(30)
+    with path.open("rb") as stream, pytest.raises(Usage, match="would be read twice"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(["-", str(path)], stdin=stream))
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,14 @@ def test_what_is_cumulative_goes_on_counting_from_one_file_to_the_next(tmp_path:
     assert (turned.malformed[0].source, turned.malformed_count) == (first.name, 1)
 
 
+def test_two_exporters_of_equal_attributes_are_told_apart_by_when_they_started() -> None:
+    one = [metric(point([many, 0, 0, 0, 0], minute)) for many, minute in ((5, 10), (7, 20), (8, 25))]
+    other = [metric(point([0, many, 0, 0, 0], minute, 1)) for many, minute in ((2, 8), (4, 22))]
+    for order in ([*one, *other], [*other, *one], [one[0], other[0], one[1], other[1], one[2]]):
+        found = read(*order)
+        assert (latencies(found)[0], found.malformed_count) == (((100, 8), (500, 4)), 0)
+
+
 def test_a_failure_has_no_latency_and_its_type_says_its_class() -> None:
     failed = point([1, 0, 0, 0, 1], attributes={"error.type": "timeout"})
     totals = read(metric(point([3, 0, 0, 0, 0]), failed)).stats.totals()

@@ -333,7 +333,7 @@ def test_a_data_set_is_scored_and_its_contents_stay_where_they_are() -> None:
         {"expected": "x", "output": '{"a":"x"}', "scorer": "json:a", "success": True, "latency_ms": 5},
         {"expected": 1, "output": '{"a":true}', "scorer": "json:a"},
         {"expected": "x", "output": "x", "model": "other"},
-        {"expected": "x", "output": "x", "version": "9.0.0"},
+        {"expected": "x", "output": "x", "version": "9.0.0", "success": True, "latency_ms": 5},
     ]
     found = read(lines(*rows), name="mine")
     named = {one.name: (one.n, one.total) for one in found.stats.scores}
@@ -351,9 +351,35 @@ def test_a_pattern_that_would_never_end_ends_the_reading_of_its_data_set(monkeyp
     assert "its pattern takes more than 0.05 s" in found.malformed[0].why
 
 
-@pytest.mark.parametrize("raw", [b"", b'{"expected":"x","output":"x","split":"b"}\n'])
-def test_a_data_set_of_which_no_line_is_left_is_refused_as_an_earlier_score_would_stand(raw: bytes) -> None:
-    with pytest.raises(Usage, match="no line of the data set 'mine' is left to score"):
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"version": "1.1"},
+        {"version": 2},
+        {"version": None, "model": None},
+        {"model": "gpt-4"},
+        {"model": "m", "version": 2},
+        {"model": "gpt-4", "success": True, "latency_ms": 5},
+    ],
+)
+def test_a_data_set_may_have_a_version_of_its_own_and_call_the_model_as_others_do(own: dict[str, Any]) -> None:
+    subject = Subject("acme/m", "1.0.0", provider_model_id="gpt-4")
+    raw = lines({"expected": "x", "output": "x"} | own)
+    found = reduce([Source("in", io.BytesIO(raw))], subject, Query("dataset", name="mine"))
+    assert (found.stats.scores[0].n, found.malformed) == (1, ())
+    assert found.stats.totals().requests == ("success" in own)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "no line of the data set 'mine' is left to score"),
+        (b'{"expected":"x","output":"x","split":"b"}\n', "no line of the data set 'mine' is left to score"),
+        (b'{"expected":"x","output":"x"}\n' * 2, "no line of the data set 'mine' has a field 'split'"),
+    ],
+)
+def test_a_data_set_of_which_no_line_is_left_is_refused_as_an_earlier_score_would_stand(raw: bytes, why: str) -> None:
+    with pytest.raises(Usage, match=why):
         read(raw, format="dataset", name="mine", where=(("split", "a"),))
 
 

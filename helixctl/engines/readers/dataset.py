@@ -11,7 +11,7 @@ from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
 from helixctl.engines.interrupts import within
 from helixctl.engines.readers import Found, LineError, RestError, documents, lines
-from helixctl.engines.readers.native import inference, refuse_other
+from helixctl.engines.readers.native import inference
 from helixctl.errors import Usage
 
 LONGEST_S = 2
@@ -30,15 +30,17 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         Usage: there is none, or the query leaves all of them out.
     """
     chosen, name, is_empty = documents.chosen_by(query), query.name or "dataset", True
+    lacking: set[str] | None = None
     for place, row in documents.each(stream):
         try:
             if not isinstance(row, LineError) and (skipped := lines.left_out(row, query)):
+                lacking = (chosen if lacking is None else lacking) - skipped.fields
                 yield place, skipped
                 continue
             is_empty = False
             if isinstance(row, LineError):
                 raise row
-            refuse_other(row, subject, chosen)
+            documents.refuse_other_model(row.get("model"), subject, chosen, "model")
             if "expected" not in row:
                 raise LineError("expected is missing")
             stated = row.get("scorer", query.scorer or "exact")
@@ -47,7 +49,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             scorer = scoring.parse(stated)
             with within(LONGEST_S) if scorer.kind == "regex" else nullcontext():
                 value = scoring.scored(scorer, row["expected"], row.get("output"))
-            found = inference(row, subject, chosen) if "success" in row else None
+            found = inference({**row, "model": None}, subject, chosen) if "success" in row else None
         except TimeoutError:
             yield place, RestError(f"its pattern takes more than {LONGEST_S} s; nothing from here on is read")
             return
@@ -60,5 +62,8 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         yield place, score(name if scorer.kind == "exact" else f"{name}.{scorer.kind}", value)
         if found is not None:
             yield place, found
+    if is_empty and lacking:
+        hint = "correct --where, or score the data set in a command of its own, without it"
+        raise Usage(f"no line of the data set {name!a} has a field {min(lacking)!a}", hint=hint)
     if is_empty:
         raise Usage(f"no line of the data set {name!a} is left to score", hint="check the file, and --where")
