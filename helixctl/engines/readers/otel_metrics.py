@@ -41,8 +41,8 @@ class _Point(NamedTuple):
         return self._replace(total=self.total - other.total, counts=counts)
 
     def follows(self, other: _Point) -> bool:
-        """Tell whether it goes on counting where another stopped."""
-        alike = (self.start, self.bounds, len(self.counts)) == (other.start, other.bounds, len(other.counts))
+        """Tell whether it goes on counting where another of its series stopped."""
+        alike = (self.bounds, len(self.counts)) == (other.bounds, len(other.counts))
         pairs = zip((self.total, *self.counts), (other.total, *other.counts), strict=True) if alike else ()
         return alike and all(now >= then for now, then in pairs)
 
@@ -124,7 +124,7 @@ def _grown(
         raise LineError("a data point of tokens without their sum")
     point, temporality = _point(raw), _data(metric).get("aggregationTemporality")
     if temporality in _CUMULATIVE:
-        key = metric["name"], frozenset(attributes.items())
+        key = metric["name"], point.start, frozenset(attributes.items())
         before = last.get(key)
         if before and point.end < before.end:
             raise LineError("a data point that is older than the one before it")
