@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from helixctl.api.sources import EVERYTHING, RECORDED, Asked, reduced
+from helixctl.api.sources import EVERYTHING, RECORDED, Asked, groups, reduced, shared
 from helixctl.core import comparison, settings
 from helixctl.core.comparison import Comparison, Look, Margins
 from helixctl.core.judge import Evaluation
@@ -99,7 +99,7 @@ def beside(
     old = Side(baseline, _of_baseline(candidate.asked, against.sources))
     if _is_same(candidate, old):
         return None, (f"nothing to compare {own} with: it is itself {named}",)
-    _refuse_shared(candidate, old)
+    _refuse_shared(store, candidate, old)
     return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
 
 
@@ -124,15 +124,12 @@ def _is_same(*sides: Side) -> bool:
     return new == old
 
 
-def _refuse_shared(*sides: Side) -> None:
-    """Refuse a file that would stand for both: what it holds would be compared with itself."""
-    new, old = (
-        {os.path.realpath(name): name for name in (*one.asked.patterns, *one.asked.datasets) if os.path.isfile(name)}
-        for one in sides
-    )
-    if shared := [new[path] for path in new.keys() & old.keys()]:
-        hint = "name a file of each by --from and --baseline-from"
-        raise Usage(f"{shared[0]!a} would be read as the inferences of both", hint=hint)
+def _refuse_shared(store: Store, *sides: Side) -> None:
+    """Refuse a file that would stand for both: it would be compared with itself; of a table each side reads its own rows."""
+    new, old = ([*groups(store.root, *side, store.settings())] for side in sides)
+    if names := [name for one, two in product(old, new) if not two.query.connect for name in shared(one, two)]:
+        hint = "name a file of each by --from and --baseline-from, or sources of helix.toml whose `where` differ"
+        raise Usage(f"{names[0]!a} would be read as the inferences of both", hint=hint)
 
 
 def _rules(of: Settings, against: Against) -> tuple[Margins, Look]:

@@ -17,7 +17,7 @@ from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
 from helixctl.core.times import short
-from helixctl.engines import PLAIN, Query, Reduction, Source, Subject, find_sources, reduce, secretless
+from helixctl.engines import PLAIN, STDIN, Query, Reduction, Source, Subject, find_sources, reduce, secretless
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import inferences
 from helixctl.storage.registry import Store
@@ -166,18 +166,33 @@ def _refuse_vain(asked: Asked, settings: Settings) -> None:
 
 def _refuse_twice(found: Sequence[Group]) -> None:
     """Refuse a source named in two ways, unless their filters ask for different values of one field."""
-    for one, other in combinations(found, 2):
-        wanted, names = dict(one.query.where), _names(one)
-        twice = [name for place, name in _names(other).items() if place in names]
-        if twice and not any(wanted.get(name, value) != value for name, value in other.query.where):
-            raise Usage(f"{twice[0]!a} would be read twice", hint="name it once, so that no record counts twice")
+    twice = [name for pair in combinations(found, 2) for name in shared(*pair)]
+    for group in found:
+        last = dict(_places(group))
+        twice += [name for place, name in _places(group) if last[place] != name]
+    if twice:
+        raise Usage(f"{twice[0]!a} would be read twice", hint="name it once, so that no record counts twice")
 
 
-def _names(group: Group) -> dict[str, str]:
-    """Return each place that is read, and its name for people."""
+def shared(one: Group, other: Group) -> list[str]:
+    """Return what both read, by whatever name, unless their filters ask for different values of one field."""
+    wanted, places = dict(one.query.where), dict(_places(one))
+    if any(wanted.get(name, value) != value for name, value in other.query.where):
+        return []
+    return [name for place, name in _places(other) if place in places]
+
+
+def _places(group: Group) -> Iterator[tuple[object, str]]:
+    """Yield what tells each source from any other, and its name for people."""
     if group.query.connect:
-        return {f"{group.query.connect} {group.query.table}": group.query.table or secretless(group.query.connect)}
-    return {os.path.realpath(one.name): one.name for one in group.sources}
+        place = group.query.connect, group.query.table
+        yield place, group.query.table or secretless(group.query.connect)
+    for source in () if group.query.connect else group.sources:
+        try:
+            found = os.stat(source.stream.fileno() if source.stream and source.name == STDIN else source.name)
+            yield (found.st_dev, found.st_ino), source.name
+        except OSError:  # no file at all: a stream that a caller made
+            yield source.name, source.name
 
 
 def _refuse_judged(query: Query) -> None:

@@ -16,7 +16,7 @@ from helixctl.api.sources import Asked
 from helixctl.api.sources import reduced as read_table
 from helixctl.core.comparison import Verdict
 from helixctl.core.record import Record
-from helixctl.engines import Reduction
+from helixctl.engines import Query, Reduction
 from helixctl.errors import BadSettings, Invalid, NotFound, Usage
 from helixctl.storage.registry import Store
 from tests.conftest import Place
@@ -302,6 +302,18 @@ def test_one_file_does_not_stand_for_both_sides_of_an_evaluation_by_any_name(
     apart = pair.registry.evaluate("m@2.0.0", ["new"], against=Against("active", ["old"]))
     assert apart.compared is not None
     assert apart.compared.comparison.verdict is Verdict.EQUIVALENT
+
+
+def test_a_table_on_a_cluster_holds_both_versions_and_each_side_reads_its_own(pair: Place) -> None:
+    pytest.importorskip("ibis")
+    table = lines(pair, "table.jsonl", [{**one, "version": f"{1 + i % 2}.0.0"} for i, one in enumerate(GOOD * 2)])
+    path = pair.root.parent / "t.duckdb"
+    with pytest.importorskip("duckdb").connect(str(path)) as made:
+        made.execute(f"CREATE TABLE calls AS SELECT * FROM read_json('{table}')")
+    asked = Asked(query=Query(connect=f"duckdb://{path}", table="calls"))
+    report = pair.registry.evaluate("m@2.0.0", asked=asked, against=Against("active"))
+    assert report.compared is not None
+    assert [one.stats.totals().requests for one in report.compared.reductions] == [1000, 1000]
 
 
 @pytest.mark.parametrize(
