@@ -333,12 +333,13 @@ def test_a_data_set_is_scored_and_its_contents_stay_where_they_are() -> None:
         {"expected": "x", "output": '{"a":"x"}', "scorer": "json:a", "success": True, "latency_ms": 5},
         {"expected": 1, "output": '{"a":true}', "scorer": "json:a"},
         {"expected": "x", "output": "x", "model": "other"},
-        {"expected": "x", "output": "x", "version": "9.0.0", "success": True, "latency_ms": 5},
+        {"expected": "x", "output": "x", "version": "9", "success": True, "latency_ms": 5},
+        {"expected": "x", "output": "x", "version": "9.0.0"},
     ]
     found = read(lines(*rows), name="mine")
     named = {one.name: (one.n, one.total) for one in found.stats.scores}
     assert named == {"mine": (2, 10**6), "mine.numeric": (2, 10**6), "mine.regex": (1, 10**6), "mine.json": (2, 10**6)}
-    assert [bad.line for bad in found.malformed] == [6, 7, 8, 9, 12, 13]
+    assert [bad.line for bad in found.malformed] == [6, 7, 8, 9, 12, 13, 14]
     assert found.stats.totals().latencies == ((5, 1),)
 
 

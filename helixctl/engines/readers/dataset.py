@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from typing import BinaryIO
 
 from helixctl.core import scoring
+from helixctl.core.names import parse_version
 from helixctl.core.stats import score
 from helixctl.engines import Query, Subject
 from helixctl.engines.interrupts import within
-from helixctl.engines.readers import Found, LineError, RestError, documents, lines
+from helixctl.engines.readers import Found, LineError, MismatchError, RestError, documents, lines
 from helixctl.engines.readers.native import inference
 from helixctl.errors import Usage
 
@@ -40,7 +41,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
             is_empty = False
             if isinstance(row, LineError):
                 raise row
-            documents.refuse_other_model(row.get("model"), subject, chosen, "model")
+            _refuse_other(row, subject, chosen)
             if "expected" not in row:
                 raise LineError("expected is missing")
             stated = row.get("scorer", query.scorer or "exact")
@@ -67,3 +68,13 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         raise Usage(f"no line of the data set {name!a} has a field {min(lacking)!a}", hint=hint)
     if is_empty:
         raise Usage(f"no line of the data set {name!a} is left to score", hint="check the file, and --where")
+
+
+def _refuse_other(row: Mapping[str, object], subject: Subject, chosen: Collection[str]) -> None:
+    """Refuse a line that names another model, or another version; what is no version may be one of the data's own."""
+    documents.refuse_other_model(row.get("model"), subject, chosen, "model")
+    told = row.get("version")
+    if isinstance(told, str) and told != subject.version and "version" not in chosen:
+        with suppress(Usage):
+            parse_version(told)
+            raise MismatchError("it names another version")
