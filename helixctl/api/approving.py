@@ -187,7 +187,7 @@ class Approvals(NamedTuple):
             whys = [(name, row[place].why) for name, row in judged]
             counts_for = tuple(name for name, each in whys if each is None and one.kind == "approval")
             told = next(filter(None, (each for _, each in whys)), why) or (
-                known.lost and "cannot be told: a file was changed"
+                known.lost and f"cannot be told: {known.lost}"
             )
             weighed.append(Weighed(one, person, () if known.lost else counts_for, told))
         broken = tuple(one for one in known.found if one.statement is None)

@@ -14,7 +14,7 @@ from helixctl.core.case import Answer, Case
 from helixctl.core.lifecycle import Action
 from helixctl.core.people import APPROVERS, People
 from helixctl.core.statement import Statement
-from helixctl.errors import NotFound, Usage
+from helixctl.errors import BrokenLog, Drift, NotFound, Usage
 
 if TYPE_CHECKING:
     from helixctl.core.policy import Policy
@@ -24,6 +24,7 @@ Rule = Mapping[str, Any]
 
 
 UNSIGNED = "is not signed"
+GAP = "the log lacks entries that others follow, and one may be a rejection"
 
 
 class Found(NamedTuple):
@@ -224,7 +225,7 @@ def refuse_idle(case: Case, policies: tuple[Policy, ...]) -> None:
     """Refuse the new statement of a case where it would be worth nothing.
 
     Raises:
-        Usage, NotFound: it would be, with the reason.
+        Usage, NotFound: it would be, with the reason. BrokenLog, Drift: it lets pass, and a rejection may be lost.
     """
     known = case.approvals
     if known is None or known.new is None or known.new.statement is None:
@@ -235,8 +236,6 @@ def refuse_idle(case: Case, policies: tuple[Policy, ...]) -> None:
     asked = tuple(rule.parameters for each in cases for _, rule in needs.asked("approvals", each, policies))
     if people.of(one.by) is None:
         raise Usage(f"{one.by!a} is not in {APPROVERS}", hint="ask who keeps that file, or give --actor")
-    if known.lost:
-        raise Usage(known.lost, hint="helixctl verify shows all; restore the files from git")
     flaw = _unproven(new, one, known)
     if flaw and flaw != UNSIGNED:
         raise Usage(f"the {one.kind} {flaw}", hint="sign with a key of your own that trust/allowed_signers names")
@@ -249,9 +248,17 @@ def refuse_idle(case: Case, policies: tuple[Policy, ...]) -> None:
             raise Usage(f"{one.by!a} used that override", hint="somebody else has to review it")
 
 
+def _refuse_lost(known: Known) -> None:
+    if known.lost:
+        kind = BrokenLog if known.lost == GAP else Drift
+        raise kind(known.lost, hint="helixctl verify shows all; restore the files from git")
+
+
 def _refuse_approval(new: Found, one: Statement, case: Case, asked: tuple[Rule, ...]) -> None:
     known = case.approvals
     assert known is not None
+    if asked:
+        _refuse_lost(known)
     for other in standing(case):
         if other.kind == "rejection" and known.people.are_same(other.by, one.by):
             raise Usage("you rejected it, and that stands", hint=f"helixctl withdraw {one.ref} {other.id}")
@@ -270,5 +277,8 @@ def _refuse_withdrawal(new: Found, one: Statement, case: Case, asked: tuple[Rule
         raise NotFound(f"no approval or rejection {one.withdraws} of {one.ref} stands", hint=hint)
     if not known.people.are_same(target.by, one.by):
         raise Usage(f"{one.withdraws} is by {target.by!a}: only its author can withdraw it", hint=hint)
-    if target.kind == "rejection" and any(wanted.get("signed") for wanted in asked) and _unproven(new, one, known):
+    if target.kind != "rejection":
+        return
+    _refuse_lost(known)
+    if any(wanted.get("signed") for wanted in asked) and _unproven(new, one, known):
         raise Usage("withdrawing a rejection needs a signature here", hint="add --sign")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from helixctl.core import needs, people, statement
-from helixctl.core.approvals import Found, Known
+from helixctl.core.approvals import GAP, Found, Known
 from helixctl.core.people import APPROVERS, People
 from helixctl.core.plan import Plan
 from helixctl.core.record import Record
@@ -69,7 +69,7 @@ def gathered(store: Store, subject: Record, said: Said, trust: Trusted) -> Known
     gone = sorted(path for path, after in said.files.items() if after and path.endswith(".toml") and path not in paths)
     lost = [f"{one.path} was changed outside helixctl" for one in found if one.fault == _CHANGED]
     lost += [f"{path} was deleted outside helixctl" for path in gone]
-    lost += ["the log lacks entries that others follow, and one may be a rejection"] if said.has_gaps else []
+    lost += [GAP] if said.has_gaps else []
     authors, spent = (frozenset(said.noted(kind, str(ref))) for kind in ("author", "spent"))
     return Known(people_of(trust), found, authors, spent, lost[0] if lost else None)
 
