@@ -14,9 +14,9 @@ APPROVERS = "trust/approvers.toml"
 
 
 def identity(value: Any) -> str:
-    """A name that an actor or a key goes by, without `*`, `?`, `!` or a comma."""
-    if set(s.name(value)) & set("*?!,"):
-        raise ValueError("is a pattern or a list: name each identity by itself")
+    """A name that an actor or a key goes by, without `*`, `?` or `!`; one with a comma is of no key."""
+    if set(s.name(value)) & set("*?!"):
+        raise ValueError("is a pattern: name each identity by itself")
     return str(value)
 
 

@@ -660,7 +660,6 @@ BAD_PEOPLE = {
     "no TOML": ("people = [", "not TOML"),
     "one identity, two people": ('schema = 1\n[people]\na = ["x"]\nb = ["X"]\n', "'X' is 'a' already"),
     "a pattern": ('schema = 1\n[people]\na = ["*@example.com"]\n', "is a pattern"),
-    "a list": ('schema = 1\n[people]\na = ["ada@example.com,eve@example.com"]\n', "is a pattern or a list"),
     "a group of nobody": ('schema = 1\n[people]\nada = ["x"]\n[groups]\ng = ["adda"]\n', "did you mean 'ada'?"),
     "no people": ("schema = 1\n", "key 'people' is missing"),
     "an unknown key": ("schema = 1\ngroup = 1\n[people]\n", "unknown key 'group' (did you mean 'groups'?)"),
@@ -677,6 +676,20 @@ def test_people_that_do_not_load_stop_every_decision_about_approvals(town: Town,
         assert "trust/approvers.toml" in ran.err
     assert unwritten()
     assert town.cli("list").code == 0
+
+
+def test_a_name_with_a_comma_is_one_name_and_no_list_of_signers(town: Town) -> None:
+    jane, both = "CN=jane,OU=ops", "ada@example.com,eve@example.com"
+    town.trust(f'schema = 1\n[people]\njane = ["{jane}"]\nx = ["{both}"]\n')
+    town.signers({"bob": jane, "ada": both})
+    for name, key, first in ((jane, "bob", "CN=jane"), (both, "ada", "ada@example.com")):
+        ran = town.by("jane", "approve", REF, "--sign", key=key, actor=name)
+        town.refused(ran, f"is signed by the key of {first}, not of {name}")
+    town.refused(town.by("ada", "approve", REF, "--sign"), "is not in trust/approvers.toml")
+    town.trust(f'schema = 1\n[people]\njane = ["{jane}", "jane-key"]\n')
+    town.signers({"bob": "jane-key"})
+    town.approve("jane", "--sign", key="bob", actor=jane)
+    town.allowed()
 
 
 def test_a_folder_in_place_of_the_people_is_named_where_no_rule_asks_for_them(town: Town) -> None:
