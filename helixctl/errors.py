@@ -47,7 +47,8 @@ class HelixError(Exception):
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
-        return self.message if where in self.message else f"{where}: {self.message}"
+        is_told = not where or f" {where} " in f" {self.message} ".replace(": ", " ")
+        return self.message if is_told else f"{where}: {self.message}"
 
     def at(self, path: str) -> HelixError:
         """Return the same refusal, placed in a file."""
