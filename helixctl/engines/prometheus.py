@@ -71,6 +71,10 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         fact = f"of {len(counted)} series nothing is known from the 30 days before"
         more = f"{fact}: all that they had counted by their first sample counts (requests: {sum(counted)})"
         told = told._replace(notes=(*told.notes, more))
+    totals = told.stats.totals()
+    if totals.requests and not totals.failures and not {"error", "success"} & query.columns.keys():
+        fact = "no series has a label 'error_type', so each request counts as a success"
+        told = told._replace(notes=(*told.notes, f"{fact}: where failures stand in another, say so: --map error=LABEL"))
     bad = [error for error in found.values() if isinstance(error, LineError)]
     named = tuple(Malformed(name, 0, f"a series: {one}") for one in bad[:MAX_REPORTED])
     skipped = sum(isinstance(one, Skipped) for one in found.values())

@@ -96,6 +96,18 @@ def test_buckets_are_told_apart_and_what_was_before_does_not_count(server: Serve
 
 
 @pytest.mark.parametrize(
+    ("labels", "columns", "is_told"),
+    [({}, {}, True), ({"error_type": "timeout"}, {}, False), ({}, {"error": "code"}, False)],
+)
+def test_that_no_series_has_a_label_of_failures_is_told(
+    server: Server, labels: dict[str, str], columns: dict[str, str], *, is_told: bool
+) -> None:
+    server.before = series((0, {"1": 0, "+Inf": 0}), **labels)
+    server.within = series((1, {"1": 4, "+Inf": 9}), **labels)
+    assert ("no series has a label 'error_type'" in " ".join(asked(server, columns=columns).notes)) == is_told
+
+
+@pytest.mark.parametrize(
     ("samples", "requests"),
     [
         (((1, {"1": 4, "+Inf": 9}), (2, {"1": 1, "+Inf": 2})), 5),  # a restart
