@@ -174,7 +174,8 @@ class Model:
                     gone.status, gone.ends, gone.ends_by = "deprecated", self.now + timedelta(days=90), "activation"
             assert before != to
 
-        rewrites = tuple(dict.fromkeys(filter(None, (name, left, leading))))
+        beside = self.holder("active") if to == "canary" else None  # whom rules compare with
+        rewrites = tuple(dict.fromkeys(filter(None, (name, left, leading, beside))))
         return Outcome(None, action, name, change, rewrites, self.blocking(name, action, overrides))
 
     def rollback(self, to: str | None) -> Outcome:
@@ -460,12 +461,12 @@ class Lifecycle(RuleBasedStateMachine):
     def update(self, name: str, wire: str, dry_run: bool, expect: str | None) -> None:
         one = self.model.versions.get(name)
         wanted = Outcome(NotFound)
-        if one is not None and one.status == "retired":
+        if one is not None and one.original is not None:
+            wanted = Outcome(Drift)
+        elif one is not None and one.status == "retired":
             wanted = Outcome(IllegalTransition)
         elif one is not None:
             wanted = Outcome() if wire == one.wire else self.model.respecify(name, wire, "update")
-            if one.original is not None and wire != one.wire and one.status not in ("inactive", "testing"):
-                wanted = Outcome(IllegalTransition)
 
         def call(terms: Terms) -> Result:
             return self.registry.update(f"m@{name}", {"provider_model_id": wire}, **terms)
