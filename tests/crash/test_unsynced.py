@@ -320,9 +320,14 @@ def test_a_protocol_that_leaves_out_a_sync_is_found_out(
     assert wrong
 
 
+NEXT = ("register", "fresh/model@9.0.0", "--provider", "in-house")
+REFUSED = ("block", "no@1.0.0")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [("register", "fresh/model@9.0.0", "--provider", "in-house"), ("block", "no@1.0.0")])
-@pytest.mark.parametrize("name", ["rotate", "register", "denied", "unschedule", "init"])
+@pytest.mark.parametrize(
+    ("name", "words"), [("rotate", NEXT), ("register", NEXT), ("init", NEXT), ("unschedule", REFUSED)]
+)
 def test_what_comes_after_a_kill_is_not_lost_with_the_power(
     name: str, words: tuple[str, ...], made: Made, tmp_path: Path
 ) -> None:
