@@ -9,7 +9,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -115,12 +115,14 @@ class Recorder:
     def timed(self, **fields: Any) -> Iterator[dict[str, Any]]:
         """Record what a block does with the time it takes: a failure where it raises. More fields go into what it gives."""
         begun = time.perf_counter()
-        try:
+
+        def ended(_kind: object, error: BaseException | None, _trace: object) -> None:
+            took = {"error": error} if error else {"latency_ms": 1000 * (time.perf_counter() - begun)}
+            self.record(**{**took, **fields})
+
+        with ExitStack() as block:
+            block.push(ended)
             yield fields
-        except BaseException as error:
-            self.record(**{"error": error, **fields})
-            raise
-        self.record(**{"latency_ms": 1000 * (time.perf_counter() - begun), **fields})
 
     @property
     def recorded(self) -> int:
