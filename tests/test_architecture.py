@@ -278,15 +278,15 @@ def test_a_module_has_at_most_four_hundred_lines(module: str) -> None:
     assert lines <= 400
 
 
-def test_two_places_catch_whatever_is_left() -> None:
+def test_the_edge_alone_catches_whatever_is_left() -> None:
     broad = [
         f"{module}:{node.lineno}"
         for module in MODULES
         for node in ast.walk(tree(module))
-        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
     ]
-    # the drivers of clusters share no tree of exceptions, and none of what they say may reach a user
-    assert [place.partition(":")[0] for place in broad] == ["helixctl.cli.edge", "helixctl.engines.ibis"]
+    assert [place.partition(":")[0] for place in broad] == ["helixctl.cli.edge"]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -8,6 +8,7 @@ what is wrong with them, with the times of the first and the last. It holds many
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os.path import exists
@@ -19,7 +20,7 @@ from helixctl.core.times import short
 from helixctl.engines import PLAIN, Malformed, Query, Reduction, Source, Subject, away, secretless
 from helixctl.engines.fields import DUCKDB, Dialect, quoted
 from helixctl.engines.sql import FAULTS, MISMATCHED, grouped, instant, reading, reduction
-from helixctl.errors import HelixError, NotFound, StorageRefused, Usage
+from helixctl.errors import NotFound, StorageRefused, Usage
 
 _DECIMAL = "DECIMAL(18, 0)"
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
@@ -44,6 +45,14 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 )
 """By the name of Ibis' back-end."""
 
+TREES = {
+    "duckdb": ("duckdb.Error",),
+    "clickhouse": ("clickhouse_connect.driver.exceptions.ClickHouseError",),
+    "pyspark": ("pyspark.errors.PySparkException", "py4j.protocol.Py4JError"),
+    "trino": ("trino.exceptions.Error", "trino.exceptions.HttpError"),
+    "bigquery": ("google.api_core.exceptions.GoogleAPIError", "google.auth.exceptions.GoogleAuthError"),
+}
+"""The roots of the exceptions of each driver."""
 _NAMES = {"spark": "pyspark"}
 _INSTANTS = ("clickhouse", "pyspark")
 """Where Ibis does not tell a time that lacks its zone from one that has it: it is in UTC then."""
@@ -96,15 +105,20 @@ def _connected(name: str, url: str) -> Iterator[Any]:
         yield connection
     except ImportError:
         raise Usage(f"no driver for {name} is installed", hint=f"pip install 'ibis-framework[{name}]'") from None
-    except HelixError:
-        raise
-    except Exception as error:  # noqa: BLE001 - each driver has a tree of its own
+    except _failures(name) as error:
         fact = f"{secretless(url)} refused the query: {type(error).__name__}"
         refused = StorageRefused(fact, hint="see its own log; it may need rights, or memory")
         raise (away(url, error) if connection is None else refused) from None
     finally:
         if connection is not None and not is_shared:
             connection.disconnect()
+
+
+def _failures(name: str) -> tuple[type[Exception], ...]:
+    """Return what a driver that is imported raises, and what Ibis, an address, a network or its answer gives."""
+    trees = (path.rpartition(".") for path in ("ibis.common.exceptions.IbisError", *TREES[name]))
+    named = (getattr(sys.modules.get(module), word, None) for module, _, word in trees)
+    return (OSError, ValueError, TypeError, RuntimeError, *filter(None, named))
 
 
 def _connect(ibis: Any, name: str, url: str) -> tuple[Any, bool]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from helixctl.engines import Query, Source, Subject, duckdb, engine, reduce, secretless
+from helixctl.engines.ibis import TREES
 from helixctl.engines.sql import grouped, reading
 from helixctl.errors import HelixError, NotFound, StorageRefused, Usage
 from tests.cluster import data
@@ -99,6 +100,13 @@ def test_a_query_that_fails_on_the_way_says_no_more_than_its_kind(folder: Path) 
     with pytest.raises(StorageRefused, match="refused the query: ConversionException") as caught:
         reduce([], SUBJECT, Query(connect=f"duckdb://{path}", table="odd"))
     assert "private" not in f"{caught.value} {caught.value.hint} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("path", sorted({path for paths in TREES.values() for path in paths}))
+def test_what_a_driver_raises_goes_by_that_name(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    found = pytest.importorskip(module)
+    assert issubclass(getattr(found, name), Exception)
 
 
 def test_files_beside_a_table_are_refused(folder: Path) -> None:
