@@ -47,18 +47,6 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
     return lines.read(stream, query, lambda line: inference(line, subject, named), FIELDS)
 
 
-def refuse_other(line: Mapping[str, object], subject: Subject, chosen: Collection[str]) -> None:
-    """Refuse a record of something else, unless the caller chose it by the field that says so.
-
-    Raises:
-        MismatchError: it names another model or version.
-    """
-    if "model" not in chosen and line.get("model", subject.model) not in (subject.model, None):
-        raise MismatchError("it names another model")
-    if "version" not in chosen and line.get("version", subject.version) not in (subject.version, None):
-        raise MismatchError("it names another version")
-
-
 def inference(
     line: Mapping[str, object], subject: Subject, chosen: Collection[str] = (), *, is_timed: bool = True
 ) -> Inference:
@@ -73,7 +61,10 @@ def inference(
         LineError: a required field is missing, or a field has a wrong type or is out of range.
     """
     get = line.get
-    refuse_other(line, subject, chosen)
+    if "model" not in chosen and get("model", subject.model) not in (subject.model, None):
+        raise MismatchError("it names another model")
+    if "version" not in chosen and get("version", subject.version) not in (subject.version, None):
+        raise MismatchError("it names another version")
     success = get("success")
     if success is None:
         raise LineError("success is missing")
