@@ -131,7 +131,7 @@ def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
 
     A file that somebody edited meanwhile is left as it is: it has drifted, and no write touches it until it is restored.
     """
-    folders, added = set(), set()
+    folders: dict[str, None] = {}
     for number, change in changes.items():
         source, target = os.path.join(folder, str(number)), os.path.join(root, change["path"])
         if _stands_for(root, source, change):
@@ -140,18 +140,15 @@ def _place(root: str, folder: str, changes: Rows, segment: str) -> None:
         elif _goes(root, change):
             disk.remove(target)
         if os.path.isdir(os.path.dirname(target)):  # done before a crash, perhaps, and not synced
-            folders.add(os.path.dirname(target))
-        if change["before"] is None:
-            added.add(os.path.dirname(target))
+            above = list(disk.folders_above(target, root))
+            folders |= dict.fromkeys(above if change["before"] is None else above[:1])
     signature = os.path.join(folder, SIGNATURE)
     if os.path.exists(signature):
         disk.move(signature, os.path.join(root, f"{segment}.sig"))
     if os.path.exists(os.path.join(root, f"{segment}.sig")):
-        folders.add(os.path.dirname(os.path.join(root, segment)))
-    for name in sorted(folders):
+        folders[os.path.dirname(os.path.join(root, segment))] = None
+    for name in folders:
         disk.sync_folder(name)
-        if name in added:
-            disk.sync_above(name, root)
     if not any(os.path.exists(os.path.join(folder, str(number))) for number in changes):
         disk.remove_folder(folder)
 
