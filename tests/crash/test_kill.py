@@ -57,18 +57,28 @@ def test_a_command_that_is_killed_nowhere_does_what_it_says(made: Made, tmp_path
 
 
 def _killed_twice(which: Scenario, tmp_path: Path, firsts: range) -> int:
-    states = 0
+    """Return how many different registries, all sound, are left by a death of the command and another of its recovery."""
+    recovered, left = set(), set()
     for first in firsts:
         crashed = copy(which, tmp_path / "crashed")
         assert attempt(which, crashed, killed_at(first, half=True)) is None
+        if (found := _tree(crashed)) in recovered:
+            continue  # a look or a sync leaves no trace
+        recovered.add(found)
         second, survived = 0, False
         while not survived:
             second += 1
             root = copy(Scenario(which.name, crashed, which.words, 0, {}, {}, ()), tmp_path / "tried")
             survived = in_child(lambda root=root: recover(which, root), killed_at(second, half=True)) == 0  # type: ignore[misc]
-            expect_sound(which, root, None)
-            states += 1
-    return states
+            if (found := _tree(root)) not in left:
+                left.add(found)
+                expect_sound(which, root, None)
+    return len(left)
+
+
+def _tree(root: Path) -> tuple[tuple[str, bytes | None], ...]:
+    below = ((path, path.relative_to(root)) for path in sorted(root.rglob("*")))
+    return tuple((str(name), path.read_bytes() if path.is_file() else None) for path, name in below)
 
 
 def test_recovery_killed_at_any_call_is_finished_by_the_next(made: Made, tmp_path: Path, record_property: Note) -> None:
@@ -76,7 +86,7 @@ def test_recovery_killed_at_any_call_is_finished_by_the_next(made: Made, tmp_pat
     half_line = [number for number, called in enumerate(which.calls, 1) if called == TOUCH][-1]
     states = _killed_twice(which, tmp_path, range(half_line, half_line + 6))
     record_property("states", states)
-    assert states >= 40
+    assert states >= 30
 
 
 @pytest.mark.slow
@@ -88,4 +98,4 @@ def test_recovery_killed_at_any_call_after_a_death_at_any_call_is_finished_by_th
     firsts = range(1, len(which.calls) + 1, 6 if name == "init" else 1)  # what recovers init is all of init again
     states = _killed_twice(which, tmp_path, firsts)
     record_property("states", states)
-    assert states >= 1.3 * len(firsts)
+    assert states >= 20
