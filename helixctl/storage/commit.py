@@ -1,7 +1,7 @@
 """The commit protocol: the log's line is the redo log, and makes the change.
 
 1. Under the lock, recover what a crash left, and sync what whoever died may not have. 2. Write the new files into
-`.helix/pending/<id>/` and sync them and the folders up to the root. 3. Append the entry's line and sync it (and the folders,
+`.helix/pending/<id>/` and sync them and their folder. 3. Append the entry's line and sync it (and the folders,
 where the segment is new): this is the commit point. 4. Rename the files into place and sync their folders. An error before 3
 ends leaves nothing; one after it leaves a committed change that the next command finishes.
 """
@@ -79,7 +79,7 @@ def commit(
             if sign is not None:
                 staged[SIGNATURE] = sign(_finished(root, segment) + line)
             if staged or any(_is_removal(change.path, change.after) for change in entry.changes):
-                _stage(root, folder, staged)
+                _stage(folder, staged)
         with disk.refusing("make the folders of the files"):
             for path in files:
                 disk.make_folders(os.path.dirname(os.path.join(root, path)))
@@ -109,12 +109,11 @@ def _unrecorded(change: audit.Change, files: Mapping[str, bytes]) -> str | None:
     return None if change.path in files else change.after
 
 
-def _stage(root: str, folder: str, staged: Mapping[str, bytes]) -> None:
+def _stage(folder: str, staged: Mapping[str, bytes]) -> None:
     disk.make_folders(folder)  # of a removal alone it stays empty, and is what recovery finds it by
     for name, data in staged.items():
         disk.write_new(os.path.join(folder, name), data)
     disk.sync_folder(folder)
-    disk.sync_above(folder, root)
 
 
 def _finished(root: str, segment: str) -> bytes:
@@ -186,7 +185,10 @@ def recover(root: str) -> ledger.Ledger:
 
 def _repair(root: str, book: ledger.Ledger) -> None:
     with disk.refusing("repair what a crash left"):
-        touched = [os.path.join(root, path) for path in sorted(book.touched)]
+        touched = [os.path.join(root, path) for path in sorted(book.touched)]  # what the index has, is synced
+        if book.base is None:
+            disk.make_folders(os.path.join(root, PENDING))
+            touched.append(os.path.join(root, PENDING, "any"))
         for segment in list(book.segments.values()):
             if segment.torn:
                 _cut_tail(root, segment)

@@ -201,7 +201,7 @@ def _catch_up(ledger: Ledger, found: dict[str, os.stat_result]) -> None:
         if known is None or (known.size, known.mtime_ns) != (stat.st_size, stat.st_mtime_ns):
             changed.append(path)
     for path in changed:
-        (_read_tombstone if path.endswith(".note") else _read)(ledger, path)
+        (_read_tombstone if path.endswith(".note") else read_on)(ledger, path)
     segments = (path for path in found if not path.endswith(".note"))
     ledger.missing -= _present(ledger.root, segments, ledger.missing - awaited)
 
@@ -217,7 +217,12 @@ def _present(root: str, files: Iterable[str], hashes: set[str], at: slice = slic
     return present
 
 
-def _read(ledger: Ledger, path: str) -> None:
+def read_on(ledger: Ledger, path: str) -> None:
+    """Take in what was appended to a segment, and is synced: nobody needs to look at it again, once the index has it.
+
+    Raises:
+        BrokenLog: a line is no entry.
+    """
     known = ledger.segments.get(path)
     segment = known or Segment(path, 0, 0, 0, "")
     full = os.path.join(ledger.root, path)

@@ -17,7 +17,7 @@ from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.snapshot import Snapshot
 from helixctl.core.times import CLOCK_TOLERANCE, stamp
-from helixctl.errors import BrokenLog, Changed, Duplicate, NotFound, StorageRefused
+from helixctl.errors import BrokenLog, Changed, Duplicate, HelixError, NotFound, StorageRefused
 from helixctl.storage import commit, disk, ledger, lock, tree
 from helixctl.storage.registry import Store
 
@@ -112,6 +112,8 @@ class Transaction(NamedTuple):
         newest = max((at for _, at in heads.values()), default="")
         segment = commit.open_segment(self.store.root, self.book, placed, now, self.store.random(6))
         receipt = commit.commit(self.store.root, placed, files, segment, self._sign if now.sign else None)
+        with suppress(HelixError):  # it is done: the next command reads what this one could not
+            ledger.read_on(self.book, segment)
         warnings: tuple[str, ...] = (receipt.unfinished,) if receipt.unfinished else ()
         if newest > stamp(entry.at + CLOCK_TOLERANCE):
             warnings += (f"the clock stands before the newest entry ({newest}); the log keeps its order all the same",)

@@ -69,8 +69,10 @@ def test_the_index_says_what_the_log_says_as_it_grows(place: Place) -> None:
 
 def test_a_ledger_reads_only_what_was_added(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.register("m@1.0.0", "m@2.0.0")
-    warm(place)
+    index = place.root / ledger.INDEX
+    kept = index.read_bytes()
     place.register("m@3.0.0")
+    index.write_bytes(kept)
     added: list[bytes] = []
     real = ledger.Ledger.add
 
@@ -81,6 +83,12 @@ def test_a_ledger_reads_only_what_was_added(place: Place, monkeypatch: pytest.Mo
     monkeypatch.setattr(ledger.Ledger, "add", add)
     ledger.load(str(place.root)).close()
     assert added == [segments(place)[0].read_bytes().splitlines()[-1]]
+
+
+def test_a_write_leaves_nothing_for_the_next_command_to_read(place: Place) -> None:
+    place.register("m@1.0.0")
+    with closing(ledger.load(str(place.root))) as book:
+        assert not book.touched
 
 
 def test_a_segment_that_shrank_makes_the_index_be_built_anew(place: Place) -> None:
