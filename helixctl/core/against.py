@@ -34,7 +34,9 @@ def bump(_: bool, case: Case) -> Answer:
     new, old = _series(case.subject.version), _series(current.version)
     if max(new[0], old[0]) >= CALENDAR:
         return Answer(
-            "fail", f"{broken}: {ref.version} is a calendar version, which cannot say that it breaks {old[0]}"
+            "fail",
+            f"{broken}: {ref.version} is a calendar version, which cannot say that it breaks {old[0]}",
+            f"helixctl diff {current.ref} {ref}",
         )
     if new > old:
         return Answer("pass", f"{broken}: {ref.version} is a major version after {current.version}")

@@ -73,7 +73,8 @@ def answer(wanted: Rule, case: Case) -> Answer:
     known, ref = case.approvals, case.subject.ref
     trouble = _trouble(wanted, known)
     if known is None or trouble:
-        return Answer("error", f"could not be evaluated: {trouble}")
+        why, fix = trouble or ("", None)
+        return Answer("error", f"could not be evaluated: {why}", fix)
     judged = rulings(wanted, case)
     sign = " --sign" if wanted.get("signed") else ""
     veto = next((one for one in judged if one.statement.kind == "rejection" and one.why is None), None)
@@ -112,17 +113,17 @@ def terms(wanted: Rule) -> str:
     return ", ".join(told)
 
 
-def _trouble(wanted: Rule, known: Known | None) -> str | None:
-    """Return why nothing can be said about the approvals of a version, or None."""
+def _trouble(wanted: Rule, known: Known | None) -> tuple[str, str] | None:
+    """Return why nothing can be said about the approvals of a version, and what to do about it, or None."""
     if known is None:
-        return "the approvals were not read"
+        return "the approvals were not read", "helixctl verify"
     if known.lost:
-        return known.lost
+        return known.lost, "helixctl verify"
     strange = [group for group in wanted.get("groups", {}) if group not in known.people.groups]
     if strange:
-        return f"group {strange[0]} is not in {APPROVERS}"
+        return f"group {strange[0]} is not in {APPROVERS}", f"add the group {strange[0]} to {APPROVERS}"
     if not known.authors and not wanted.get("self_approval"):
-        return "the log does not tell who registered it; helixctl audit restore-archive brings old entries back"
+        return "the log does not tell who registered it", "helixctl audit restore-archive DIR"
     return None
 
 

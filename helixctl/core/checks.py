@@ -57,14 +57,14 @@ def cost(limit: Mapping[str, Any], case: Case) -> Answer:
     tokens = (limit["input_tokens"], limit["output_tokens"])
     shape = f"a request of {tokens[0]}+{tokens[1]} tokens"
     missing = [key for key in ("input_per_mtok", "output_per_mtok") if key not in prices]
+    fix = f"helixctl update {case.subject.ref} --set cost.{(*missing, 'input_per_mtok')[0]}=PRICE"
     if missing:
-        fix = f"helixctl update {case.subject.ref} --set cost.{missing[0]}=PRICE"
         return Answer("error", f"could not be evaluated: cost.{missing[0]} is not stated", fix)
     price = (tokens[0] * prices["input_per_mtok"] + tokens[1] * prices["output_per_mtok"]) / Decimal(1_000_000)
     most = limit["max_per_request"]
     text = f"{shape} costs {price.normalize():f} USD, limit {most.normalize():f}"
     if price > most:
-        return Answer("fail", f"{text} (over by {(price - most).normalize():f})")
+        return Answer("fail", f"{text} (over by {(price - most).normalize():f})", fix)
     return Answer("pass", text)
 
 
@@ -82,9 +82,13 @@ def eol_headroom(least: str, case: Case) -> Answer:
     return Answer("fail", f"{tense}, at least {least} needed", _replacement(case.subject))
 
 
-def _replacement(record: Record) -> str | None:
+def _replacement(record: Record) -> str:
     ref = record.deprecation.get("replacement") or record.spec.get("availability", {}).get("replacement")
-    return f"helixctl check {ref} --for activate" if ref and "@" in ref else None
+    if ref and "@" in ref:
+        return f"helixctl check {ref} --for activate"
+    if record.deprecation:
+        return f"helixctl deprecate {record.ref} --cancel"
+    return f"helixctl update {record.ref} --set availability.end_of_life=DATE"
 
 
 def not_deprecated(_: bool, case: Case) -> Answer:

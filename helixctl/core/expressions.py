@@ -211,26 +211,33 @@ def expr(text: str, case: Case) -> Answer:
     """Pass where the expression gives true; what it cannot tell denies."""
     found = holds(text, case)
     if isinstance(found, str):
-        return _untold(found)
+        return _untold(found, case)
     values = "; ".join(f"{name} is {value}" for name, value in seen(text, case).items())
     fact = f"{' '.join(text.split())[:200]} is {'true' if found else 'false'}{f' ({values})' if values else ''}"
-    return Answer("pass" if found else "fail", fact)
+    return Answer("pass", fact) if found else Answer("fail", fact, _fix(text, case))
 
 
-def _untold(found: str, what: str = "") -> Answer:
+def _fix(text: str, case: Case) -> str:
+    """Return how to change the first thing that an expression looks at and a person can change."""
+    stated = (fix({"field": name}, case.subject.ref) for variable, name in _paths(text) if variable == "model")
+    return next(filter(None, stated), _explained(case))
+
+
+def _untold(found: str, case: Case, what: str = "") -> Answer:
     name, _, ref = found.partition(_LACKED)
-    return Answer(
-        "error",
-        f"could not be evaluated: {what}{found}",
-        fix({"field": name}, ref.partition(" ")[0].removesuffix(":")) if ref else None,
-    )
+    stated = fix({"field": name}, ref.partition(" ")[0].removesuffix(":")) if ref else None
+    return Answer("error", f"could not be evaluated: {what}{found}", stated or _explained(case))
+
+
+def _explained(case: Case) -> str:
+    return f"helixctl policy explain {case.subject.ref} --for {case.action}"
 
 
 def applies(text: str, case: Case) -> Answer | None:
     """Return what a rule answers whose `when` gives false, or cannot be told; None where it applies."""
     found = holds(text, case, "when")
     if isinstance(found, str):
-        return _untold(found, "when: ")
+        return _untold(found, case, "when: ")
     return None if found else Answer("not_applicable", f"when {' '.join(text.split())[:200]} is false")
 
 

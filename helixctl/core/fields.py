@@ -32,7 +32,8 @@ def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
     worst = next((outcome for outcome, messages in told.items() if messages), "not_applicable")
     unknown = [f"could not be evaluated: {'; '.join(told['error'])}"] if told["error"] else []
     messages = [*unknown, *told["fail"]] if fixes else told["pass"]
-    return Answer(worst, "; ".join(messages) or "no such field is stated", next(filter(None, fixes), None))
+    fixed = next(filter(None, fixes), f"helixctl show {case.subject.ref}") if fixes else None
+    return Answer(worst, "; ".join(messages) or "no such field is stated", fixed)
 
 
 def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from helixctl.core import request as ask
 from helixctl.core.audit import Actor
+from helixctl.core.case import Answer
 from helixctl.core.lifecycle import Status
 from helixctl.core.names import Ref
 from helixctl.core.policy import Policy
@@ -87,3 +88,9 @@ def wish(act: ask.Act, **terms: Any) -> Request:
 def ref(version: str | None = "1.0.0") -> Ref:
     """Return a reference to a version of model `m`."""
     return Ref("m", version)
+
+
+def with_fix(answer: Answer) -> Answer:
+    """Return an answer; what denies says what to type."""
+    assert bool(answer.fix) is (answer.outcome not in ("pass", "not_applicable")), answer
+    return answer

@@ -12,7 +12,7 @@ from helixctl.core.case import Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.record import METRICS, Record
 from helixctl.errors import Invalid
-from tests.core.making import AT, SETTINGS, made, measured
+from tests.core.making import AT, SETTINGS, made, measured, with_fix
 
 D = Decimal
 
@@ -23,7 +23,7 @@ ABLE = (
 
 
 def bump(new: Record, old: Record | None) -> Answer:
-    return CHECKS["bump"].answer(True, Case(new, old, AT, SETTINGS))
+    return with_fix(CHECKS["bump"].answer(True, Case(new, old, AT, SETTINGS)))
 
 
 def able(version: str, *changes: tuple[str, str]) -> Record:
@@ -94,7 +94,8 @@ def evaluated(version: str, **metrics: Any) -> Record:
 
 def regression(new: Record, old: Record | None, wanted: Any, lower: tuple[str, ...] = ()) -> Answer:
     settings = SETTINGS._replace(lower_is_better=lower)
-    return CHECKS["regression"].answer(CHECKS["regression"].parameters(wanted), Case(new, old, AT, settings))
+    case = Case(new, old, AT, settings)
+    return with_fix(CHECKS["regression"].answer(CHECKS["regression"].parameters(wanted), case))
 
 
 ROWS: list[tuple[str, Any, Any, Mapping[str, Any], str]] = [

@@ -12,7 +12,7 @@ from helixctl.core.checks import CHECKS
 from helixctl.core.record import Record
 from helixctl.core.settings import Settings
 from helixctl.core.times import CLOCK_TOLERANCE
-from tests.core.making import AT, BLOCK, announced, made, measured
+from tests.core.making import AT, BLOCK, announced, made, measured, with_fix
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(microseconds=1)
@@ -21,7 +21,8 @@ D = Decimal
 
 def ask(check: str, parameters: Any, subject: Record, min_samples: int = 50) -> Answer:
     checked = CHECKS[check].parameters(parameters)
-    return CHECKS[check].answer(checked, Case(subject, None, AT, Settings("r", "r", min_samples=min_samples)))
+    case = Case(subject, None, AT, Settings("r", "r", min_samples=min_samples))
+    return with_fix(CHECKS[check].answer(checked, case))
 
 
 def evaluated(verdict: str = "passed", samples: int = 100, extra: str = "", **more: Any) -> Record:
@@ -167,11 +168,15 @@ def test_headroom_counts_to_the_effective_end_of_life(subject: Record, outcome: 
     [
         (ends("2026-03-02"), "helixctl check m@2.0.0 --for activate"),
         (made(deprecation=announced("operator", 1, replacement="m@3.0.0")), "helixctl check m@3.0.0 --for activate"),
-        (made(deprecation=announced("operator", 1, replacement="other")), None),
-        (made(deprecation=announced("operator", 1)), None),
+        (made(deprecation=announced("operator", 1, replacement="other")), "helixctl deprecate m@1.0.0 --cancel"),
+        (made(deprecation=announced("operator", 1)), "helixctl deprecate m@1.0.0 --cancel"),
+        (
+            made(extra="[availability]\nend_of_life = 2026-03-02\n"),
+            "helixctl update m@1.0.0 --set availability.end_of_life=DATE",
+        ),
     ],
 )
-def test_a_version_at_its_end_points_to_an_exact_replacement(subject: Record, fix: str | None) -> None:
+def test_a_version_at_its_end_points_to_an_exact_replacement_or_to_what_ends_it(subject: Record, fix: str) -> None:
     assert ask("eol_headroom", "7d", subject).fix == fix
 
 

@@ -13,7 +13,7 @@ from helixctl.core.checks import CHECKS
 from helixctl.core.expressions import MAX_LENGTH, MAX_MATCHES, applies, compiled, expression, seen
 from helixctl.core.record import Record
 from helixctl.errors import Invalid
-from tests.core.making import AT, SETTINGS, made
+from tests.core.making import AT, SETTINGS, made, with_fix
 
 EXTRA = "tags = ['llm', 'gold']\nrelease_date = 2026-01-02\n[limits]\ncontext_window = 128000\n[configuration]\ntoken = 's3cret'\n"
 METRICS = {"success_rate": Decimal("0.95"), "samples": 100, "evaluated_at": AT, "scores": {"mmul": Decimal("0.8")}}
@@ -48,7 +48,7 @@ def test_metrics_of_what_is_no_longer_served_deny(text: str) -> None:
 
 def ask(text: str, given: Case | None = None) -> Answer:
     check = CHECKS["expr"]
-    return check.answer(check.parameters(text), given or case())
+    return with_fix(check.answer(check.parameters(text), given or case()))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_an_error_is_no_truth_where_it_is_a_text() -> None:
         ("model.metrics.scores.mmlu > 0.5", "helixctl evaluate m@2.0.0 --from FILE"),
         ("current.metrics.scores.mmlu > 0.5", "helixctl evaluate m@1.0.0 --from FILE"),
         ("model.limits.max_output_tokens > 1.0", "helixctl update m@2.0.0 --set limits.max_output_tokens=VALUE"),
-        ("model.lifecycle.canary_weight > 0.1", None),
-        ("model.provider > 1.0", None),
+        ("model.lifecycle.canary_weight > 0.1", "helixctl policy explain m@2.0.0 --for activate"),
+        ("model.provider > 1.0", "helixctl policy explain m@2.0.0 --for activate"),
     ],
 )
-def test_a_missing_field_says_what_to_type_and_for_which_version(text: str, fix: str | None) -> None:
+def test_a_missing_field_says_what_to_type_and_for_which_version(text: str, fix: str) -> None:
     assert ask(text, case(serving())).fix == fix
     error = applies(text, case(serving()))
     assert error is not None
@@ -265,10 +265,25 @@ def test_a_loop_beyond_the_budget_denies() -> None:
 
 def test_version_files_that_hold_too_much_deny() -> None:
     subject = made(extra="[configuration]\nwords = [" + "'w'," * 3000 + "]\n")
-    answer = ask("true", Case(subject, None, AT, SETTINGS, kept={}))
+    answer = ask("true", Case(subject, None, AT, SETTINGS, "activate", kept={}))
     assert answer == Answer(
-        "error", "could not be evaluated: the version files hold more than an expression may be given"
+        "error",
+        "could not be evaluated: the version files hold more than an expression may be given",
+        "helixctl policy explain m@1.0.0 --for activate",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("model.limits.context_window > 1e9", "helixctl update m@2.0.0 --set limits.context_window=VALUE"),
+        ("model.metrics.scores.mmul > current.metrics.scores.mmul + 1.0", "helixctl evaluate m@2.0.0 --from FILE"),
+        ("action == 'retire'", "helixctl policy explain m@2.0.0 --for activate"),
+    ],
+)
+def test_what_is_false_says_what_to_type(text: str, fix: str) -> None:
+    answer = ask(text, case(serving()))
+    assert (answer.outcome, answer.fix) == ("fail", fix)
 
 
 def test_what_expressions_are_given_is_made_once_for_a_decision() -> None:

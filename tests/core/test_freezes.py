@@ -9,7 +9,7 @@ from helixctl.core.case import Answer, Case
 from helixctl.core.freezes import ALLOWED, Freeze, freeze
 from helixctl.core.policy_file import decode
 from helixctl.errors import Invalid
-from tests.core.making import SETTINGS, made
+from tests.core.making import SETTINGS, made, with_fix
 
 HEAD = 'schema = 1\nname = "p"\n[[freeze]]\nname = "f"\nenforcement = "overridable"\n'
 YEAR_END = 'from = 2026-12-19T18:00:00\nuntil = 2027-01-04T08:00:00\ntimezone = "Europe/Zurich"\n'
@@ -24,7 +24,7 @@ def frozen(text: str) -> Freeze:
 
 
 def ask(text: str, at: datetime, action: str = "activate") -> Answer:
-    return freeze(frozen(text), Case(made(), None, at, SETTINGS, action))
+    return with_fix(freeze(frozen(text), Case(made(), None, at, SETTINGS, action)))
 
 
 def zurich(*when: int, fold: int = 0) -> datetime:
