@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from helixctl.api.sources import EVERYTHING, RECORDED, Asked, groups, reduced, shared
+from helixctl.api.sources import EVERYTHING, RECORDED, Asked, chooses_version, groups, reduced, shared
 from helixctl.core import comparison, settings
 from helixctl.core.comparison import Comparison, Look, Margins
 from helixctl.core.judge import Evaluation
@@ -16,7 +16,7 @@ from helixctl.core.names import Ref, parse_ref
 from helixctl.core.record import Record
 from helixctl.core.schema import checked
 from helixctl.core.settings import Settings
-from helixctl.engines import Reduction
+from helixctl.engines import Query, Reduction
 from helixctl.errors import NotFound, NothingToRestore, Usage
 from helixctl.storage.registry import Store
 
@@ -69,7 +69,7 @@ def compare(store: Store, candidate: Side, against: Against) -> Compared:
     Raises:
         Invalid: more malformed lines on one side than `max_malformed`, or a margin that is none.
         NotFound: no such version, or source. StorageRefused: a source cannot be read.
-        Usage: a look that is none, both sides are the same, or are to be read from standard input.
+        Usage: a look that is none, both sides are the same, or are to be read from standard input; one version's rows for both.
     """
     rules = _rules(store.settings(), against)
     baseline = store.resolved(parse_ref(against.baseline))
@@ -77,6 +77,7 @@ def compare(store: Store, candidate: Side, against: Against) -> Compared:
     if _is_same(candidate, old):
         hint = "name another version, or what each is read from by --from and --baseline-from"
         raise Usage(f"{baseline.ref} would be compared with itself, on the same inferences", hint=hint)
+    _refuse_shared(store, chooses_version, candidate, old)
     return _compared((candidate, old), (reduced(store, *candidate), reduced(store, *old)), rules)
 
 
@@ -99,7 +100,7 @@ def beside(
     old = Side(baseline, _of_baseline(candidate.asked, against.sources))
     if _is_same(candidate, old):
         return None, (f"nothing to compare {own} with: it is itself {named}",)
-    _refuse_shared(store, candidate, old)
+    _refuse_shared(store, lambda query: not query.connect or chooses_version(query), candidate, old)
     return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
 
 
@@ -124,10 +125,10 @@ def _is_same(*sides: Side) -> bool:
     return new == old
 
 
-def _refuse_shared(store: Store, *sides: Side) -> None:
-    """Refuse a file that would stand for both: it would be compared with itself; of a table each side reads its own rows."""
+def _refuse_shared(store: Store, is_refused: Callable[[Query], bool], *sides: Side) -> None:
+    """Refuse a source that would stand for both: it would be compared with itself."""
     new, old = ([*groups(store.root, *side, store.settings())] for side in sides)
-    if names := [name for one, two in product(old, new) if not two.query.connect for name in shared(one, two)]:
+    if names := [name for one, two in product(old, new) if is_refused(two.query) for name in shared(one, two)]:
         hint = "name a file of each by --from and --baseline-from, or sources of helix.toml whose `where` differ"
         raise Usage(f"{names[0]!a} would be read as the inferences of both", hint=hint)
 

@@ -182,6 +182,12 @@ def shared(one: Group, other: Group) -> list[str]:
     return [name for place, name in _places(other) if place in places]
 
 
+def chooses_version(query: Query) -> bool:
+    """Tell whether a filter is of the version, so that each side reads the rows of one version."""
+    stated = compiled(query.columns).get("version") if query.columns else None
+    return any(name in ("version", stated and stated.column) for name, _ in query.where)
+
+
 def _places(group: Group) -> Iterator[tuple[object, str]]:
     """Yield what tells each source from any other, and its name for people."""
     if group.query.connect:

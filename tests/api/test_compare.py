@@ -309,11 +309,23 @@ def test_a_table_on_a_cluster_holds_both_versions_and_each_side_reads_its_own(pa
     table = lines(pair, "table.jsonl", [{**one, "version": f"{1 + i % 2}.0.0"} for i, one in enumerate(GOOD * 2)])
     path = pair.root.parent / "t.duckdb"
     with pytest.importorskip("duckdb").connect(str(path)) as made:
-        made.execute(f"CREATE TABLE calls AS SELECT * FROM read_json('{table}')")
+        made.execute(f"CREATE TABLE calls AS SELECT *, version AS release FROM read_json('{table}')")
     asked = Asked(query=Query(connect=f"duckdb://{path}", table="calls"))
     report = pair.registry.evaluate("m@2.0.0", asked=asked, against=Against("active"))
     assert report.compared is not None
     assert [one.stats.totals().requests for one in report.compared.reductions] == [1000, 1000]
+    renamed = {"version": "release", "success": "success", "latency_ms": "latency_ms"}
+    for columns, name in (({}, "version"), (renamed, "release")):
+        of_one = asked._replace(query=asked.query._replace(columns=columns, where=((name, "2.0.0"),)))
+        with pytest.raises(Usage, match="would be read as the inferences of both"):
+            pair.registry.evaluate("m@2.0.0", asked=of_one, against=Against("active"))
+
+
+def test_the_records_of_one_version_are_not_compared_with_themselves(pair: Place) -> None:
+    mixed = lines(pair, "mixed.jsonl", [{**one, "version": f"{1 + i % 2}.0.0"} for i, one in enumerate(GOOD * 2)])
+    of_one = Query(where=(("version", "2.0.0"),))
+    with pytest.raises(Usage, match="would be read as the inferences of both"):
+        pair.registry.compare("m@2.0.0", "m@active", [mixed], [mixed], query=of_one)
 
 
 @pytest.mark.parametrize(
