@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ class Expression(NamedTuple):
 
     Args:
         form: column, times, by, minus, not, empty, filled, equals, differs, or utc (a time that lacks its zone).
+        factor: of `text`, the number that it states, or NaN.
     """
 
     form: str
@@ -69,7 +71,9 @@ def parse(text: str) -> Expression:
             case "minus":
                 return Expression(form, column, other=rest[0] or rest[1])
             case "equals" | "differs":
-                return Expression(form, column, text=rest[0].strip("'\""))
+                word = rest[0].strip("'\"")
+                number = float(word) if re.fullmatch(f"-?{_NUMBER}", word, re.ASCII) else math.nan
+                return Expression(form, column, factor=number if math.isfinite(number) else math.nan, text=word)
         return Expression(form, column)
     hint = "write COLUMN, COLUMN * 1000, END - START, !COLUMN, COLUMN == TEXT, COLUMN is empty or COLUMN utc"
     raise Usage("a column map that states no column", hint=hint)
@@ -105,7 +109,7 @@ def valued(expression: Expression, get: Callable[[str], object]) -> object:
         case "empty" | "filled":
             return (value is None or value == "") is (expression.form == "empty")
         case "equals" | "differs":
-            return (plain(value) == expression.text) is (expression.form == "equals")
+            return _says(value, expression) is (expression.form == "equals")
     if value is None:
         return None
     match expression.form:
@@ -120,6 +124,12 @@ def valued(expression: Expression, get: Callable[[str], object]) -> object:
         case "utc":
             return f"{value}Z" if isinstance(value, str) else value
     return value
+
+
+def _says(value: object, expression: Expression) -> bool:
+    """Tell whether a value is what a text states: a number by what it is worth, true and false in any case."""
+    text = expression.text.lower() if isinstance(value, bool) else expression.text
+    return plain(value) == text or (type(value) in (int, float) and value == expression.factor)
 
 
 def plain(value: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -57,8 +58,10 @@ def of_table(expression: Expression, field: str, kinds: Mapping[str, str], diale
             is_empty = f"({name} IS NULL OR {text_of(name)} = '')"
             return Field(is_empty if expression.form == "empty" else f"(NOT {is_empty})")
         case "equals" | "differs":
-            text = expression.text.replace("'", "''")
+            text = (expression.text.lower() if kind == "bool" else expression.text).replace("'", "''")
             same = f"coalesce({text_of(name)} = '{text}', false)"
+            if kind == "number" and not math.isnan(expression.factor):
+                same = f"coalesce(CAST({name} AS DOUBLE) = CAST({expression.factor!r} AS DOUBLE), false)"
             return Field(same if expression.form == "equals" else f"(NOT {same})")
         case "not":
             return Field(f"(NOT {name})") if kind == "bool" else Field("NULL", f"{name} IS NULL")

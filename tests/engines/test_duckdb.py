@@ -221,6 +221,24 @@ def test_parquet_is_read_by_a_column_map(table: Path) -> None:
         assert (found.stats.totals().timed > 0) == ("latency_ms" in given)
 
 
+@pytest.mark.parametrize("said", ["failed == False", "failed != True", "failed == false", "failed != TRUE"])
+@pytest.mark.parametrize("coded", ["code != 500", "code != 500.0", "code == 0", "code == 0.00", "code != 5e2"])
+@pytest.mark.parametrize("form", ["csv", "CSV", "json", "parquet"])
+def test_a_text_is_compared_with_a_number_by_its_worth_and_with_a_truth_in_any_case(
+    tmp_path: Path, said: str, coded: str, form: str
+) -> None:
+    path = tmp_path / f"x.{form}"
+    rows = [(0, 0.0, False), (1, 500.0, True), (2, 0.0, False)]
+    values = ", ".join(f"({at}::DOUBLE, {code}::DOUBLE, {failed})" for at, code, failed in rows)
+    library.sql(f"COPY (SELECT * FROM (VALUES {values}) t(took, code, failed)) TO '{path}' (FORMAT {form})")
+    if form == "CSV":
+        path.write_text(path.read_text().upper().replace("TOOK,CODE,FAILED", "took,code,failed"))
+    for success in (said, coded):
+        asked = Query(columns={"success": success, "latency_ms": "took"})
+        totals = duckdb.reduce([Source(str(path))], SUBJECT, asked).stats.totals()
+        assert (totals.requests, totals.failures, totals.latencies) == (3, 1, ((0, 1), (2, 1)))
+
+
 def test_rows_of_parquet_that_are_wrong_are_counted_and_named_by_number(tmp_path: Path) -> None:
     rows = "(true, 5.0::DOUBLE, 1.0), (true, NULL, 1.0), (NULL, 5.0, 1.0), (true, -1.0, 1.0), (true, 'nan'::DOUBLE, 1.0), (false, NULL, 1.7)"
     library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(success, latency_ms, input_tokens)) TO '{tmp_path}/x.parquet'")

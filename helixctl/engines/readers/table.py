@@ -17,6 +17,7 @@ from helixctl.errors import Usage
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _TEXTS = ("ts", "model", "version", "region", "error")
+_WORDS = {"": None} | {cell: cell[0] in "tT" for cell in ("true", "True", "TRUE", "false", "False", "FALSE")}
 
 
 def matches(head: bytes) -> bool:
@@ -121,4 +122,4 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
 def _value(cell: str) -> object:
     if _NUMBER.fullmatch(cell):
         return float(cell) if any(sign in cell for sign in ".eE") else int(cell) if len(cell) < 20 else float(cell)
-    return {"": None, "true": True, "True": True, "false": False, "False": False}.get(cell, cell)
+    return _WORDS.get(cell, cell)
