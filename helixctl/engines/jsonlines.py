@@ -100,6 +100,7 @@ def _claims(query: Query, within: tuple[int | None, int | None]) -> Iterator[str
     chosen = {name for name, _ in query.where}
     yield from (f"({name} = ${name}) IS NOT FALSE" for name in CHOOSING[:2] if name not in chosen)
     yield "failed IS NOT NULL AND (failed OR latency_ms IS NOT NULL)"
+    yield "regexp_matches(error, '^-?[NnIi]') IS NOT TRUE"  # NaN and Infinity, which are no JSON
     for name, most in _MOST.items():
         whole = f" AND {name} = floor({name})" if name.endswith("tokens") else ""
         yield f"({name} BETWEEN 0 AND {most}{whole}) IS NOT FALSE"

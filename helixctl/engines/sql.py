@@ -208,7 +208,8 @@ def grouped(of: Reading, *, is_local: bool = False, is_wide: bool = True) -> str
 
 def class_of(fields: Mapping[str, Field], dialect: Dialect = DUCKDB) -> str:
     """Return the SQL of the class of an error, by its place; NULL for a success, and for an error that is of no other class."""
-    error = f"lower({dialect.first_500.format(fields['error'].value)})"
+    first = dialect.first_500.format(fields["error"].value)
+    error = f"lower(replace({first}, '\u0130', 'i\u0307'))"  # as Unicode lowers it, and not each dialect
     whens = [
         f"WHEN regexp_matches({error}, '{_portable(pattern)}') THEN {ERROR_CLASSES.index(name)}"
         for name, pattern in ERROR_PATTERNS

@@ -32,7 +32,7 @@ ODD = [
     *({"region": value} for value in ("eu", "", "e u", "eu-west.1", 5, None, "x" * 65)),
     *(
         {"error": value, "success": False}
-        for value in (429, "HTTP 503 x", "TIMEOUT", "429é", 429.0, {"a": 429}, None, True, "")
+        for value in (429, "HTTP 503 x", "TIMEOUT", "TİMEOUT", "429é", 429.0, {"a": 429}, None, True, "")
     ),
     *(
         {"ts": value}
@@ -64,6 +64,7 @@ BAD_LINES = [
     b'{"succe\\u0073s":true,"latency_ms":2}',
     b'{"success":true,"latency_ms":2}{"success":true,"latency_ms":3}',
     b'{"success":true,"latency_ms":1e400}',
+    *(b'{"success":false,"error":%s}' % sign for sign in (b"NaN", b"-Infinity", b"nan")),
 ]
 
 
@@ -251,6 +252,13 @@ def test_rows_of_parquet_that_are_wrong_are_counted_and_named_by_number(tmp_path
         (5, "latency_ms"),
         (6, "input_tokens"),
     ]
+
+
+@pytest.mark.parametrize("column", ["[0.5]::DOUBLE[] AS cost", "[1, 2]::INTEGER[2] AS input_tokens"])
+def test_a_list_in_parquet_is_no_number(tmp_path: Path, column: str) -> None:
+    library.sql(f"COPY (SELECT true AS success, 5.0 AS latency_ms, {column}) TO '{tmp_path}/x.parquet'")
+    found = duckdb.reduce([Source(str(tmp_path / "x.parquet"))], SUBJECT)
+    assert [bad.why.split()[0] for bad in found.malformed] == [column.rsplit(maxsplit=1)[-1]]
 
 
 def test_parquet_without_the_columns_or_that_is_none_is_refused(tmp_path: Path) -> None:
