@@ -17,7 +17,7 @@ from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
 from helixctl.core.stats import Stats
 from helixctl.core.times import short
-from helixctl.engines import PLAIN, STDIN, Query, Reduction, Source, Subject, find_sources, reduce, secretless
+from helixctl.engines import PLAIN, STDIN, Query, Reduction, Source, Subject, find_sources, judged, reduce, secretless
 from helixctl.errors import Invalid, Usage
 from helixctl.storage import inferences
 from helixctl.storage.registry import Store
@@ -202,13 +202,12 @@ def _places(group: Group) -> Iterator[tuple[object, str]]:
 
 
 def _refuse_judged(query: Query) -> None:
-    """Refuse to choose requests by what they are judged by: those that succeeded always pass."""
-    judged = {*FIELDS} - {"ts", "model", "version", "region"}
+    """Refuse to choose requests by what they are judged by."""
+    telling = {*FIELDS} - {"ts", "model", "version", "region"}
     mapped = compiled(query.columns).items() if query.where and query.columns else ()
-    judged |= {column for name, one in mapped if name in judged for column in (one.column, one.other)}
-    if name := next((name for name, _ in query.where if name in judged), None):
-        fact = f"--where {name!a} would choose requests by what they are judged by"
-        raise Usage(fact, hint="choose by model, version, region or a tag, or by time with --since and --until")
+    telling |= {column for name, one in mapped if name in telling for column in (one.column, one.other)}
+    if name := next((name for name, _ in query.where if name in telling), None):
+        raise judged(name)
 
 
 def _refuse_unknown(reduction: Reduction, where: Mapping[str, str]) -> None:

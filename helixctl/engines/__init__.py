@@ -206,6 +206,12 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     return engine(name)(sources, subject, query._replace(counted={}))
 
 
+def judged(name: str) -> Usage:
+    """Return the refusal to choose requests by a field that says how they fared: those that succeeded always pass."""
+    fact = f"--where {name!a} would choose requests by what they are judged by"
+    return Usage(fact, hint="choose by model, version, region or a tag, or by time with --since and --until")
+
+
 def _suitable(sources: Sequence[Source], query: Query) -> str:
     if query.connect:
         return "prometheus" if query.connect.startswith("http") else "ibis"

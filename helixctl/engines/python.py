@@ -83,7 +83,7 @@ def _records(stream: BufferedReader, subject: Subject, query: Query) -> Iterator
     number = 0
     try:
         name = query.format or detected(stream.peek(FIRST)[:FIRST], query)
-        for number, found in reader(name).read(stream, subject, query):
+        for number, found in reader(name, query).read(stream, subject, query):
             yield number, found
     except EOFError:
         yield number + 1, RestError("the compressed data is broken, or cut short, here")

@@ -16,7 +16,7 @@ import pytest
 from helixctl.core.stats import Score
 from helixctl.engines import Query, Reduction, Source, Subject
 from helixctl.engines.python import reduce
-from helixctl.engines.readers import READERS, detected, reader
+from helixctl.engines.readers import JUDGED, READERS, detected, reader
 from helixctl.errors import Usage
 
 SUBJECT = Subject("acme/m", "1.0.0", provider_model_id="gpt-x")
@@ -588,6 +588,13 @@ def test_a_record_is_chosen_by_one_of_its_tags() -> None:
     raw = b'{"success":true,"latency_ms":5,"tags":["prod","eu"]}\n{"success":true,"latency_ms":5,"tags":["test"]}\n'
     found = read(raw, where=(("tags", "prod"),))
     assert (found.stats.totals().requests, found.skipped) == (1, 1)
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_no_request_of_any_format_is_chosen_by_how_it_fared(name: str) -> None:
+    for field in (*JUDGED[name], f"{JUDGED[name][0]}.inner"):
+        with pytest.raises(Usage, match=f"--where '{field}' would choose requests by what they are judged by"):
+            read(b"{}", format=name, where=((field, "ok"),))
 
 
 def test_a_header_that_has_a_column_twice_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.names import one_of
 from helixctl.core.stats import Inference, Score
-from helixctl.engines import Query, Reduction, Subject
+from helixctl.engines import PLAIN, Query, Reduction, Subject, judged
 from helixctl.engines.compression import FIRST as FIRST
 from helixctl.errors import Usage
 
@@ -34,6 +34,21 @@ READERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Format -> module, imported when asked for; each is a Reader. They are tried in this order."""
+
+
+JUDGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "otlp": ("error.type", "gen_ai.usage"),
+        "otel-metrics": ("error.type",),
+        "litellm": ("status", "metadata.status", "error_information", "error_str", "response_cost", "spend"),
+        "langfuse": ("level", "status_message", "statusMessage", "latency", "usage_details", "usageDetails"),
+        "openai-batch": ("response.status_code", "response.body.status", "response.body.error", "response.body.usage"),
+        "promptfoo": ("failureReason", "latencyMs", "response", "score", "namedScores", "gradingResult"),
+        "inspect": ("output", "total_time", "model_usage", "scores"),
+        "dataset": ("output",),
+    }
+)
+"""Format -> what of a record says how its request fared, besides fields that are called as those of an inference."""
 
 
 class LineError(ValueError):
@@ -68,12 +83,15 @@ class Reader(Protocol):
         """Yield each record with its line, or its place in the document, counted from 1."""
 
 
-def reader(name: str) -> Reader:
+def reader(name: str, query: Query = PLAIN) -> Reader:
     """Return the reader of that format.
 
     Raises:
-        Usage: there is none.
+        Usage: there is none, or the query chooses requests by how they fared.
     """
+    for field, _ in query.where:
+        if any(f"{field}.".startswith(f"{one}.") for one in JUDGED.get(name, ())):
+            raise judged(field)
     return cast(Reader, import_module(READERS[one_of("record format", name, READERS)]))
 
 
