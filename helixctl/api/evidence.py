@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,8 +14,8 @@ from helixctl.core.evidence import Evidence
 from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.engines import Reduction
-from helixctl.errors import Damaged, HelixError, Invalid, NotFound
-from helixctl.storage import tree
+from helixctl.errors import Damaged, HelixError, NotFound
+from helixctl.storage import ledger, tree
 from helixctl.storage.registry import Store
 
 
@@ -101,7 +102,7 @@ def window(store: Store, record: Record, span: timedelta, now: datetime) -> Redu
     """Add up the evidence of a version, as it serves now, that is of the last days.
 
     Raises:
-        NotFound: there is none. Damaged: a file is no evidence. Invalid: one holds inferences without a time.
+        NotFound: there is none. Damaged: a file is not the one that the log knows. Invalid: one holds inferences without a time.
     """
     ref = record.ref
     with store.reading() as still:
@@ -112,7 +113,8 @@ def window(store: Store, record: Record, span: timedelta, now: datetime) -> Redu
     )
     if not counted.counted:
         fact = "; ".join((f"no evidence of {ref} is of that window", *notes))
-        raise NotFound(fact, hint=f"helixctl evaluate {ref} --since 1d, each day")
+        whole_day = f"--since {(now - timedelta(days=1)).date()} --until {now.date()}"
+        raise NotFound(fact, hint=f"each day: helixctl evaluate {ref} {whole_day}")
     return Reduction(counted.stats, best=counted.best, notes=notes)
 
 
@@ -122,8 +124,13 @@ def _left_out(many: int, what: str) -> tuple[str, ...]:
 
 
 def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:
-    for path in reversed(paths(store, ref)):
-        try:
-            yield path, evidence.decode(store.read(path))
-        except Invalid as error:
-            raise Damaged(error.message, path=path, hint="restore the file from git") from None
+    with closing(ledger.load(store.root, ref.model)) as book:
+        logged = book.logged_in(evidence.folder_of(ref))
+    known, there = {path: row.after for path, row in logged.items() if row.after}, paths(store, ref)
+    for path in sorted({*known, *there}, reverse=True):
+        raw = store.read(path) if path in there else b""
+        if sha256(raw) != known.get(path):
+            raise Damaged(
+                "not the evidence that the log knows", path=path, hint="helixctl verify, then restore it from git"
+            )
+        yield path, evidence.decode(raw)

@@ -78,6 +78,20 @@ def test_evidence_that_was_touched_is_found_by_recheck_and_by_verify(place: Plac
     checked = place.registry.recheck("m@1.0.0")
     assert [one.fault is None for one in checked.found] == [False, True]
     assert place.registry.verify().outcome != "ok"
+    with pytest.raises(Damaged, match="not the evidence that the log knows"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
+
+
+def test_no_window_counts_evidence_that_no_evaluation_left(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60, latency=9000)])
+    bad = decode(kept(place)[0].read_bytes())
+    (group,) = bad.stats.groups
+    better = bad._replace(stats=bad.stats._replace(groups=(group._replace(latencies=(100,)),)))
+    path = evidence.path_of(bad.ref, place.clock.now + timedelta(hours=1), better.stats.digest())
+    (place.root / path).write_bytes(encode(better))
+    with pytest.raises(Damaged, match="not the evidence that the log knows"):
+        place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
 
 
 def test_a_window_adds_the_days_up_and_counts_none_twice(place: Place) -> None:
