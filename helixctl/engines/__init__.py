@@ -105,6 +105,8 @@ class Source(NamedTuple):
             else:
                 with open(self.name, "rb", buffering=0) as file:
                     yield decompressed(file)
+        except Usage as error:  # of what reads it
+            raise (error if self.name == STDIN else error.at(self.name)) from None
         except FileNotFoundError:
             raise NotFound(f"no file {self.name!a}", hint="check the path") from None
         except IsADirectoryError:

@@ -524,6 +524,18 @@ def test_a_column_that_a_header_lacks_is_refused_whatever_it_is_for(column: dict
         read(b"seconds,status\n1,ok\n", columns=columns)
 
 
+@pytest.mark.parametrize(
+    ("raw", "query"), [(b"hello\n", {}), (b"a,b\n1,2\n", {"columns": {"success": "c"}}), (b"a,b\n", {"format": "csv"})]
+)
+def test_a_refusal_names_the_file_among_many(tmp_path: Path, raw: bytes, query: dict[str, Any]) -> None:
+    paths = [tmp_path / name for name in ("good.csv", "odd.csv")]
+    for path, content in zip(paths, (b"", raw), strict=True):
+        path.write_bytes(content)
+    with pytest.raises(Usage) as caught:
+        reduce([Source(str(path)) for path in paths], SUBJECT, Query(**query))
+    assert caught.value.path == str(paths[query.get("format") != "csv"])
+
+
 def test_rows_of_csv_are_named_by_their_line(tmp_path: Path) -> None:
     raw = b'seconds,status\n1,ok\n"1\n",ok\n1\n\n-1,ok\n1,ok,2\n'
     found = read(raw, columns={"latency_ms": "seconds", "success": "status == ok"})
