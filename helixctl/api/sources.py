@@ -204,7 +204,7 @@ def _places(group: Group) -> Iterator[tuple[object, str]]:
 def _refuse_judged(query: Query) -> None:
     """Refuse to choose requests by what they are judged by."""
     telling = {*FIELDS} - {"ts", "model", "version", "region"}
-    mapped = compiled(query.columns).items() if query.where and query.columns else ()
+    mapped = compiled(query.columns).items() if query.columns else ()
     telling |= {column for name, one in mapped if name in telling for column in (one.column, one.other)}
     if name := next((name for name, _ in query.where if name in telling), None):
         raise judged(name)

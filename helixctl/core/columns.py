@@ -67,7 +67,13 @@ def parse(text: str) -> Expression:
         column, rest = found[1] or found[2], found.groups()[2:]
         match form:
             case "times" | "by":
-                return Expression(form, column, factor=float(rest[0]))
+                factor = float(rest[0])
+                if not 0 < factor < math.inf:
+                    raise Usage(
+                        f"a column map by {rest[0][:20]}, which leaves nothing of a column",
+                        hint="as in 'seconds * 1000'",
+                    )
+                return Expression(form, column, factor=factor)
             case "minus":
                 return Expression(form, column, other=rest[0] or rest[1])
             case "equals" | "differs":

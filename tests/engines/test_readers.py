@@ -434,6 +434,10 @@ def test_rows_that_are_no_csv_are_malformed(raw: bytes) -> None:
         {"columns": {"latency": "a"}},
         {"columns": {"latency_ms": "a"}},
         {"columns": {"latency_ms": "a +* b", "success": "b"}},
+        *(
+            {"columns": {"latency_ms": f"a {by}", "success": "b"}}
+            for by in ("/ 0", "/ 0.0", "* 0", "* 1e999", "/ 1e-999")
+        ),
         {"columns": {"latency_ms": "nowhere", "success": "neither"}},
     ],
 )
