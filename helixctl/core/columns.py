@@ -86,7 +86,7 @@ def parse(text: str) -> Expression:
 
 
 def compiled(columns: Mapping[str, str]) -> dict[str, Expression]:
-    """Return the expression of each field that is mapped.
+    """Return the expression of each field that is mapped, that of `success` first.
 
     Raises:
         Usage: a field that no inference has, an expression that is none, or no `success` and no `error` among them.
@@ -101,7 +101,7 @@ def compiled(columns: Mapping[str, str]) -> dict[str, Expression]:
         if "error" not in found:
             raise Usage("nothing says which requests succeeded", hint="map success, as in success='status == ok'")
         found["success"] = Expression("empty", found["error"].column)
-    return found
+    return {"success": found["success"], **found}
 
 
 def valued(expression: Expression, get: Callable[[str], object]) -> object:

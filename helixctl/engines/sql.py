@@ -74,6 +74,9 @@ def reading(name: str, table: str, kinds: Mapping[str, str], asked: tuple[Subjec
         raise Usage(fact, hint=f"map its columns with --map; it has {', '.join(ascii(one) for one in kinds)}"[:500])
     stated = {field: of_table(one, field, kinds, dialect) for field, one in columns.items() if one.column in kinds}
     fields = {field: stated.get(field, Field("NULL")) for field in FIELDS}
+    if query.columns and "latency_ms" in stated:  # of a failure it is no matter, as in any table
+        when, (value, sound) = f"CASE WHEN {fields['success'].value} THEN", stated["latency_ms"]
+        fields["latency_ms"] = Field(f"{when} {value} END", f"{when} {sound} ELSE true END")
     chosen = {one for one, _ in query.where}
     for one in chosen:
         fields[f"where {one}"] = Field(text_of(quoted(one) if one in kinds else fields[one].value))

@@ -240,6 +240,18 @@ def test_a_text_is_compared_with_a_number_by_its_worth_and_with_a_truth_in_any_c
         assert (totals.requests, totals.failures, totals.latencies) == (3, 1, ((0, 1), (2, 1)))
 
 
+@pytest.mark.parametrize("latency", ["took", "took * 1000", "took - sent", "word"])
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_the_latency_of_a_failure_is_no_matter_in_any_table(tmp_path: Path, latency: str, form: str) -> None:
+    rows = "(true, 5.0::DOUBLE, 1.0::DOUBLE, 'a'), (false, -1.0, 9.0, 'a'), (false, 1e300, 1.0, 'a')"
+    path = tmp_path / f"x.{form}"
+    library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(ok, took, sent, word)) TO '{path}' (FORMAT {form})")
+    found = duckdb.reduce([Source(str(path))], SUBJECT, Query(columns={"latency_ms": latency, "success": "ok"}))
+    assert (found.stats.totals().failures, found.malformed_count) == (2, int(latency == "word"))
+    wrong = duckdb.reduce([Source(str(path))], SUBJECT, Query(columns={"latency_ms": latency, "success": "sent"}))
+    assert wrong.malformed_count == 3
+
+
 def test_rows_of_parquet_that_are_wrong_are_counted_and_named_by_number(tmp_path: Path) -> None:
     rows = "(true, 5.0::DOUBLE, 1.0), (true, NULL, 1.0), (NULL, 5.0, 1.0), (true, -1.0, 1.0), (true, 'nan'::DOUBLE, 1.0), (false, NULL, 1.7)"
     library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(success, latency_ms, input_tokens)) TO '{tmp_path}/x.parquet'")

@@ -72,6 +72,8 @@ def _inference(
 ) -> Inference:
     fields: dict[str, object] = {}
     for field, expression in columns.items():
+        if field == "latency_ms" and fields["success"] is False:
+            continue
         try:
             value = valued(expression, lambda name: lines.at(row, name))
         except OverflowError:
@@ -79,8 +81,6 @@ def _inference(
         except ValueError as error:
             raise LineError(f"{field}: its column is {error}") from None
         fields[field] = plain(value) if field in _TEXTS and expression.form != "utc" else value
-    if fields.get("success") is False:
-        fields["latency_ms"] = None
     named = {name for name in columns if columns[name].column in chosen}
     return inference(documents.stated(**fields), subject, named, is_timed="latency_ms" in columns)
 
