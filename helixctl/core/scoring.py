@@ -92,8 +92,9 @@ def _tolerance(option: str) -> tuple[float, bool] | None:
 
 def _number(value: object) -> float | None:
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*", value.replace(",", ""), re.ASCII)
-        value = float(found[1]) if found else None
+        form = r"\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
+        found = re.fullmatch(form, value, re.ASCII)
+        value = float(found[1].replace(",", "")) if found else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
