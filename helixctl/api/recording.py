@@ -33,6 +33,7 @@ class Recorded(NamedTuple):
     refreshed: Evaluation | None = None
     result: Result | None = None
     notes: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 GIVEN = "inference"
@@ -112,7 +113,8 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
     if keeper.recorded:
         _refresh(keeper, notes, is_end=True)
     bad_lines, rolling = (tuple(recording.malformed), recording.malformed_count), keeper.rolling
-    return Recorded(record.ref, recording.count, *bad_lines, rolling.refreshed, rolling.logged, tuple(notes))
+    dry = request.dry_run
+    return Recorded(record.ref, recording.count, *bad_lines, rolling.refreshed, rolling.logged, tuple(notes), dry)
 
 
 def _no_inference(bad: Malformed, *, is_single: bool) -> Invalid:

@@ -224,6 +224,14 @@ def test_no_control_or_direction_sign_of_a_cell_of_csv_reaches_a_terminal() -> N
     )
 
 
+def test_a_dry_record_says_what_it_would_do(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    one = ("record", "m@1.0.0", "--latency-ms", "5", "--dry-run")
+    assert cli(*one).out == "would record 1 inference of m@1.0.0\n"
+    assert json.loads(cli(*one, "-o", "json").out)["dry_run"] is True
+    assert not (place.root / ".helix/inferences").exists()
+
+
 def test_what_is_done_to_the_log_and_the_registry_is_told_as_that(place: Place, cli: Cli) -> None:
     place.register("m@1.0.0")
     assert cli("reconcile", "--keep", "m@1.0.0").out == "there is nothing to reconcile: unchanged\n"

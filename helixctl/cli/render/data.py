@@ -189,6 +189,7 @@ def _recorded(value: Any) -> dict[str, Any]:
         "ref": str(value.ref),
         "recorded": value.recorded,
         "malformed": value.malformed_count,
+        "dry_run": value.dry_run,
         "verdict": value.refreshed.verdict if value.refreshed else None,
         "audit": _standing("result", value.result)["audit"] if value.result else None,
         "warnings": [*_malformed(value), *value.notes],

@@ -149,7 +149,8 @@ def _diff(payload: Payload, verbose: bool, screen: Screen) -> str:
 def _recording(payload: Payload, verbose: bool, screen: Screen) -> str:
     bad = f", {counted(payload['malformed'], 'malformed line')} left out" if payload["malformed"] else ""
     rolling = f"; rolling verdict: {payload['verdict']}" if payload["verdict"] else ""
-    return f"recorded {counted(payload['recorded'], 'inference')} of {safe(payload['ref'])}{bad}{rolling}\n"
+    mood = "would record" if payload["dry_run"] else "recorded"
+    return f"{mood} {counted(payload['recorded'], 'inference')} of {safe(payload['ref'])}{bad}{rolling}\n"
 
 
 def _entries(payload: Payload, verbose: bool, screen: Screen) -> str:
