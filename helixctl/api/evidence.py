@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from helixctl.core import evidence
@@ -104,9 +104,9 @@ def window(store: Store, record: Record, span: timedelta, now: datetime) -> Redu
     Raises:
         NotFound: there is none. Damaged: a file is not the one that the log knows. Invalid: one holds inferences without a time.
     """
-    ref = record.ref
+    ref, since = record.ref, (now - span).date()
     with store.reading() as still:
-        counted = evidence.summed(_newest_first(still, ref), (now - span).date(), (ref, record.serving_digest))
+        counted = evidence.summed(_newest_first(still, ref, since), since, (ref, record.serving_digest))
     notes = (
         *_left_out(len(counted.left_out), "of days that newer ones speak of"),
         *_left_out(counted.outdated, "of what is no longer served"),
@@ -123,11 +123,14 @@ def _left_out(many: int, what: str) -> tuple[str, ...]:
     return (f"{told[0]} {what}, and {told[1]} left out",) if many else ()
 
 
-def _newest_first(store: Store, ref: Ref) -> Iterator[tuple[str, Evidence]]:
+def _newest_first(store: Store, ref: Ref, since: date) -> Iterator[tuple[str, Evidence]]:
     with closing(ledger.load(store.root, ref.model)) as book:
         logged = book.logged_in(evidence.folder_of(ref))
     known, there = {path: row.after for path, row in logged.items() if row.after}, paths(store, ref)
     for path in sorted({*known, *there}, reverse=True):
+        at = evidence.time_of(path)
+        if path not in there and at and at.date() < since:
+            continue  # what is lost spoke of days before
         raw = store.read(path) if path in there else b""
         if sha256(raw) != known.get(path):
             raise Damaged(

@@ -82,6 +82,18 @@ def test_evidence_that_was_touched_is_found_by_recheck_and_by_verify(place: Plac
         place.registry.evaluate("m@1.0.0", asked=Asked(window=timedelta(days=30)))
 
 
+def test_lost_evidence_bars_no_window_of_the_days_after_it(place: Place) -> None:
+    place.register("m@1.0.0")
+    place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60)])
+    kept(place)[0].unlink()
+    place.clock.now += timedelta(days=60)
+    path = place.root / "late.jsonl"
+    path.write_text(f'{{"ts":"{place.clock.now.isoformat()}","success":true,"latency_ms":5}}\n' * 60)
+    place.registry.evaluate("m@1.0.0", [str(path)])
+    asked = Asked(window=timedelta(days=30))
+    assert place.registry.evaluate("m@1.0.0", asked=asked).evaluation.samples == 60
+
+
 def test_no_window_counts_evidence_that_no_evaluation_left(place: Place) -> None:
     place.register("m@1.0.0")
     place.registry.evaluate("m@1.0.0", [day_file(place, 1, 60, latency=9000)])
