@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from glob import glob
 from pathlib import Path
 
+from benchmarks.startup import asked
 from helixctl.api import Registry
 from helixctl.core import audit, names
 from helixctl.core.audit import Actor, Effect, Entry
@@ -76,8 +77,7 @@ def row(name: str, value: float, limit: float | None) -> bool:
 
 def main() -> int:
     """Print the table; return 1 where a limit is missed."""
-    entries = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    entries, runs = asked(__doc__, entries=1_000_000, runs=5)
     program = [sys.executable, "-m", "helixctl"]
     with tempfile.TemporaryDirectory() as folder:
         small, large = Path(folder, "small"), Path(folder, "large")

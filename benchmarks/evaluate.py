@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 
 import helixctl
+from benchmarks.startup import asked
 from helixctl.api import Registry
 from helixctl.core.judge import Thresholds, judge
 from helixctl.core.stats import StatsBuilder
@@ -114,7 +115,7 @@ def main() -> int:
         write(Path(sys.argv[2]), int(sys.argv[3]))
         return 0
     compileall.compile_dir(str(Path(helixctl.__file__).parent), quiet=2)
-    count, runs = (int(word) for word in (sys.argv[1:] + ["1000000", "3"][len(sys.argv) - 1 :])[:2])
+    count, runs = asked(__doc__, records=1_000_000, runs=3)
     program = str(Path(sys.executable).with_name("helixctl"))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.startup import asked
 from helixctl.core import statistics as st
 from helixctl.core.comparison import DECISIVE, ONLY, Comparison, Look, Margins, Verdict, compare
 from helixctl.core.stats import COLUMNS, Stats, StatsBuilder
@@ -97,7 +98,7 @@ def limits(rate: float, runs: int, draw: Any) -> list[float]:
 
 def main() -> int:
     """Print the tables."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    (runs,) = asked(__doc__, runs=2000)
     draw = np.random.default_rng(SEED)
     print(f"{CANDIDATE} against {BASELINE} requests, {runs} runs\n")
     print("| change | looks | " + " | ".join(f"`{one}` differs" for one in DECISIVE) + " | worse | passes |")

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from benchmarks.audit import cpu
 from benchmarks.scale import TARGET, Log, model_history, specification
+from benchmarks.startup import asked
 from helixctl.api import Registry
 from helixctl.core.record import text_of
 
@@ -139,10 +140,10 @@ def measured(tool: Tool, count: int, runs: int) -> dict[str, float]:
 
 def main() -> int:
     """Print the table."""
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    chosen, runs = asked(__doc__, folder="", runs=5)
     os.environ |= {"HELIX_ACTOR": "bench", "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else made).absolute()
+        folder = Path(chosen or made).absolute()
         tools = (helixctl(), mlflow(environment(folder, "mlflow")), gto(environment(folder, "gto")))
         start = statistics.median(cpu([sys.executable, "-c", "pass"]) for _ in range(4 * runs + 1))
         print("| versions, x `python -c pass` | " + " | ".join(WORK) + " |\n" + "|---" * (1 + len(WORK)) + "|")

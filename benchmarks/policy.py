@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.startup import cpu, environment, prepare
+from benchmarks.startup import asked, cpu, environment, prepare
 from helixctl.core.case import Case
 from helixctl.core.expressions import compiled
 from helixctl.core.lifecycle import Action, Status
@@ -80,7 +80,7 @@ def ratio(runs: int, policy: str) -> float:
 
 def main() -> int:
     """Print the table; return 1 where a limit is missed."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    (runs,) = asked(__doc__, runs=15)
     first, later = decisions(runs)
     plain = ratio(runs, HEAD + TYPED.format(0).replace('"mandatory"', '"advisory"'))
     elsewhere = EXPRESSION.format(0).replace('"mandatory"', '"advisory"')

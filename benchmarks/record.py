@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.audit import row
 from benchmarks.evaluate import SPECIFICATION, spent
+from benchmarks.startup import asked
 from helixctl import Recorder
 from helixctl.api import Registry
 
@@ -39,7 +40,7 @@ def call_us(root: Path) -> float:
 
 def main() -> int:
     """Print the figures; return 1 where a limit is missed."""
-    count, runs = (int(word) for word in (sys.argv[1:] + ["1000000", "3"][len(sys.argv) - 1 :])[:2])
+    count, runs = asked(__doc__, records=1_000_000, runs=3)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         registry, _ = Registry.create(place / "registry", name="bench")

@@ -235,8 +235,7 @@ def batched(files: list[str]) -> Iterator[list[str]]:
 
 def main() -> int:
     """Print the table, and return 1 where a limit is missed."""
-    largest = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    largest, runs = startup.asked(__doc__, largest=100_000, runs=5)
     sizes = [size for size in SIZES if size <= largest]
     start = statistics.median(cpu([sys.executable, "-c", "pass"]) for _ in range(2 * runs + 1))
     tables = {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import compileall
 import os
 import resource
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import helixctl
 from helixctl.api import Registry
@@ -59,9 +61,17 @@ def environment() -> dict[str, str]:
     return {**kept, "HELIX_ACTOR": "bench"}
 
 
+def asked(words: str | None, **defaults: Any) -> list[Any]:
+    """Return the values on the command line, or their defaults; `--help` prints a script's own words."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in defaults.items():
+        parser.add_argument(name, type=type(default), nargs="?", default=default)
+    return list(vars(parser.parse_args()).values())
+
+
 def main() -> int:
     """Print the table; return 1 where a limit is missed."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    (runs,) = asked(__doc__, runs=15)
     known = environment()
     program = Path(sys.executable).parent / "helixctl"
     missed = 0
