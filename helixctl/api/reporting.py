@@ -10,10 +10,10 @@ from helixctl.core import times
 from helixctl.core.audit import Filter
 from helixctl.core.frameworks import FRAMEWORKS, Framework
 from helixctl.core.integrity import Verification
-from helixctl.core.names import one_of, parse_ref
+from helixctl.core.names import Ref, one_of, parse_ref
 from helixctl.core.period import report
 from helixctl.core.report import Report
-from helixctl.errors import BrokenLog, HelixError, NotFound, Usage
+from helixctl.errors import BrokenLog, HelixError, Usage
 from helixctl.storage import verification
 from helixctl.storage.registry import Store
 
@@ -85,7 +85,7 @@ def reported(
         integrity, source = verification.verify(still, against), _Source(still)
         first = source.first()
         if model and first and source.first(model) is None and source.unread is None:
-            raise NotFound(f"the log knows nothing of {model}", hint="helixctl list shows what there is")
+            raise still.unlogged(Ref(model))
         begins = times.parse_instant(first["ts"]) if first else until
         start = min(max(since or begins, begins), until)
         found = report(source.entries(Filter(model, until=until)), start, until, model)

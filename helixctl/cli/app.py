@@ -15,6 +15,7 @@ from helixctl.cli.menu import COMMANDS, CONDITIONS, GROUPS, PANELS, READING, Ent
 from helixctl.cli.session import Session, World
 from helixctl.cli.streams import Done, printing
 
+COLOURED = ("auto", "always", "never")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -93,11 +94,13 @@ class Command(core.TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command with a session in `ctx.obj`."""
+        from helixctl.core.names import one_of
+
         names = {option.name for option in _shared(self.entry)}
         shared = {name: ctx.params.pop(name) for name in list(ctx.params) if name in names}
         terms = {name: shared.pop(name, None) for name in (*CONDITIONS, *READING)}
-        _one_of(ctx, "output", shared["output"], self.entry.formats)
-        _one_of(ctx, "color", shared["color"], ("auto", "always", "never"))
+        one_of("--output", shared["output"], self.entry.formats)
+        one_of("--color", shared["color"], COLOURED)
         if shared.get("summary") == "":
             ctx.fail("--summary names no file; is GITHUB_STEP_SUMMARY set?")
         ctx.obj = session = Session(ctx.find_object(World), **shared, terms=terms).watched(str(ctx.info_name))
@@ -110,11 +113,6 @@ class Command(core.TyperCommand):
             return super().invoke(ctx)
         finally:
             session.told()
-
-
-def _one_of(ctx: Any, name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        ctx.fail(f"--{name} {value!a} is none of {', '.join(choices)}")
 
 
 class LazyGroup(core.TyperGroup):

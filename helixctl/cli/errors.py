@@ -34,7 +34,11 @@ def misused(world: World, arguments: list[str], error: Any) -> int:
 def _without_values(fact: str) -> str:
     """Return a fact without the values that were typed, of which one may be a secret in the wrong place."""
     fact = re.sub(r"(?s)^(got unexpected extra arguments?(?:\(s\))?) \(.*\)$", r"\1", fact)
-    fact = re.sub(r"(?s)^(invalid value for .*?): '.*' is not ", r"\1: it is not ", fact)
+    if choice := re.search(r"(?s): ['\"](.*)['\"] is not one of (.*)$", fact):
+        from helixctl.core.names import did_you_mean
+
+        fact += did_you_mean(choice[1], re.findall(r"'(.*?)'", choice[2]))
+    fact = re.sub(r"(?s)^(invalid value for .*?): ['\"].*['\"] is not ", r"\1: it is not ", fact).replace("\n\t", " ")
     for word, plain in (("float", "number"), ("int", "whole number")):
         fact = re.sub(rf" a valid {word}\w*( range)?$", f" a valid {plain}", fact)
     return fact

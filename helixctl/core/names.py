@@ -180,11 +180,13 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing."""
+    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing; of a dotted one the beginning suffices."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(known), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    whole = {one: one for one in known}
+    begun = {one[: len(word)]: one for one in reversed(whole)} if "." in word else {}
+    near = get_close_matches(word, begun | whole, n=1)
+    return f" (did you mean '{(begun | whole)[near[0]]}'?)" if near else ""
 
 
 def segment_path(at: datetime, random: bytes) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import record
-from helixctl.core.names import Ref
+from helixctl.core.names import Ref, parse_model
 from helixctl.core.record import Record
 from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound, StorageRefused, Usage
 from helixctl.storage import lock, tree
@@ -119,13 +119,32 @@ class Store(NamedTuple):
             raise self.missing(ref) from None
         return self.decoded(ref, raw)
 
-    def missing(self, ref: Ref) -> NotFound:
+    def missing(self, ref: Ref, fact: str = "{} is not registered") -> NotFound:
         """Return the refusal of a model or version that is not there, with the nearest one that is."""
         from helixctl.core.schema import did_you_mean
 
         versions = tree.versions(self.root, ref.model, self.overlay) if ref.version else []
         near = did_you_mean(str(ref.version), versions) if versions else did_you_mean(ref.model, self.models())
-        return NotFound(f"{ref} is not registered{near}", hint="helixctl list shows what there is")
+        return NotFound(fact.format(ref) + near, hint="helixctl list shows what there is")
+
+    def unlogged(self, ref: Ref) -> NotFound:
+        """Return the refusal of a model or version of which the log has no entry."""
+        return self.missing(ref, "the log knows nothing of {}")
+
+    def refuse_unlogged(self, wanted: Filter) -> None:
+        """Refuse to look for what is neither registered nor in the log.
+
+        Raises:
+            NotFound: the model or version of a filter is not.
+        """
+        from helixctl.core.audit import Filter
+
+        if wanted.model:
+            ref = Ref(parse_model(wanted.model), wanted.version)
+            versions = tree.versions(self.root, ref.model, self.overlay)
+            is_there = ref.version in versions if ref.version else bool(versions)
+            if not is_there and next(self.entries(Filter(*ref)), None) is None:
+                raise self.unlogged(ref)
 
     @contextmanager
     def naming(self, ref: Ref) -> Iterator[None]:

@@ -125,6 +125,18 @@ def test_a_manual_page_renders_with_its_parts(name: str) -> None:
         ("help actvate", "activate"),
         ("help HX4011", "HX401"),
         ("help 99", "9"),
+        ("promote weird@1.0.0 --to canry", "canary"),
+        ("list -o jsn", "json"),
+        ("list --color nevr", "never"),
+        ("completion bsh", "bash"),
+        ("list --fields cost.inptu", "cost.input_per_mtok"),
+        ("list --fields limits.contxt", "limits.context_window"),
+        ("audit log --model wierd", "weird"),
+        ("audit log --model weird --version 1.0.1", "1.0.0"),
+        ("audit export --model wierd", "weird"),
+        ("audit report --model wierd", "weird"),
+        ("history weird@1.0.1", "1.0.0"),
+        ("reconcile wierd", "weird"),
     ],
 )
 def test_a_slip_is_answered_with_what_was_meant(place: Place, cli: Cli, line: str, meant: str) -> None:
@@ -137,3 +149,23 @@ def test_a_slip_is_answered_with_what_was_meant(place: Place, cli: Cli, line: st
 def test_an_option_without_its_value_is_answered_with_the_command_to_ask(cli: Cli) -> None:
     assert cli("show", "-o").err.endswith("hint: helixctl show --help\n")
     assert cli("-o").err.endswith("hint: options go after the command: helixctl list -C DIR\n")
+
+
+def test_a_choice_that_is_missing_or_mistyped_is_told_without_what_was_typed(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    told = "error[HX201]: {}\nhint: helixctl promote --help\n"
+    missing = "missing option '--to'. Choose from: testing, canary, active"
+    assert cli("promote", "m@1.0.0").err == told.format(missing)
+    wrong = "invalid value for '--to': it is not one of 'testing', 'canary', 'active'"
+    assert cli("promote", "m@1.0.0", "--to", "hush'hush").err == told.format(wrong)
+
+
+def test_the_log_is_asked_about_a_model_that_it_alone_knows(place: Place, cli: Cli) -> None:
+    place.register("gone@1.0.0")
+    shutil.rmtree(place.root / "models")
+    for words in ("log --model gone", "log --model gone --version 1.0.0", "export --model gone"):
+        ran = cli("audit", *words.split())
+        assert ran.code == 0
+        assert "version.registered" in ran.out
+    assert cli("audit", "log", "--model", "gone", "--version", "2.0.0").code == 4
+    assert cli("audit", "log", "--model", "../gone").code == 2

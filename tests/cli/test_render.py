@@ -178,7 +178,7 @@ def test_text_without_colours_is_text_with_colours_but_for_the_colours(place: Pl
     [
         ("list", "no versions yet; helixctl register adds one\n"),
         ("status", "no models yet; helixctl register adds one\n"),
-        ("audit log --model m", "no entries\n"),
+        ("audit log --action version.retired", "no entries\n"),
         ("sweep", "nothing is due as of "),
     ],
 )

@@ -35,7 +35,7 @@ def run(
     ocsf         Open Cybersecurity Schema Framework, class API Activity, one event a line
     cloudevents  CloudEvents 1.0, one event a line
 
-    Exit codes: 0 exported, 2 an unknown action or time, 6 the log is broken, 8 the output cannot be written.
+    Exit codes: 0 exported, 2 an unknown action or time, 4 no such model, 6 the log is broken, 8 the output cannot be written.
     """
     from helixctl.cli.render.export import chunks
 
@@ -43,4 +43,5 @@ def run(
     registry = session.open()
     asked = (model, version, action, severity, outcome, by, since, until, at, region)
     wanted = filters.wanted(registry.store.clock(), *asked)
+    registry.store.refuse_unlogged(wanted)
     session.stream(chunks(session.output, registry.store, wanted))

@@ -38,7 +38,7 @@ def run(
       helixctl audit log --at 2026-03-01 --model my-model
       helixctl audit log --follow --severity warning -o ndjson
 
-    Exit codes: 0 read, 2 an unknown action or time, 6 the log is broken, 130 interrupted, 141 nobody reads.
+    Exit codes: 0 read, 2 an unknown action or time, 4 no such model, 6 the log is broken, 130 interrupted, 141 nobody reads.
     """
     from helixctl.cli.render.data import Entries
     from helixctl.storage import log
@@ -50,4 +50,5 @@ def run(
     if follow:
         filters.refuse_end(wanted)
         session.follow(entry for _, entry in log.follow(registry.store.root, wanted, session.pause, limit or 10))
+    registry.store.refuse_unlogged(wanted)
     session.emit(Entries.newest(registry.audit(wanted), limit))

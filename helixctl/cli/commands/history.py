@@ -8,6 +8,7 @@ import typer
 
 from helixctl.cli.commands import filters
 from helixctl.cli.commands.parse import moment
+from helixctl.core.names import parse_ref
 
 
 def run(
@@ -33,4 +34,6 @@ def run(
     session = ctx.obj
     registry = session.open()
     then = moment(at, "--at", registry.store.clock())
-    session.emit(Entries.newest(registry.history(ref, at=then), limit).about(ref, registry.store.models()))
+    session.emit(
+        Entries.newest(registry.history(ref, at=then), limit).some(lambda: registry.store.unlogged(parse_ref(ref)))
+    )

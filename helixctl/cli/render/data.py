@@ -9,7 +9,6 @@ from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from helixctl.core.names import did_you_mean
 from helixctl.core.times import short
 from helixctl.errors import NotFound
 
@@ -39,15 +38,14 @@ class Entries(NamedTuple):
         """Return the newest entries first, at most `limit`."""
         return cls(tuple(reversed(deque(oldest_first, maxlen=limit))))
 
-    def about(self, ref: str, models: Iterable[str]) -> Entries:
-        """Return these entries, which are about a reference to one of the models.
+    def some(self, unlogged: Callable[[], NotFound]) -> Entries:
+        """Return these entries.
 
         Raises:
-            NotFound: there is none; names the nearest model.
+            NotFound: there is none.
         """
         if not self.entries:
-            near = did_you_mean(ref.partition("@")[0], models)
-            raise NotFound(f"the log knows nothing of {ref}{near}", hint="helixctl list shows what there is")
+            raise unlogged()
         return self
 
 
