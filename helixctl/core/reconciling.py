@@ -21,9 +21,9 @@ def reconcile(act: ask.Reconcile, now: Snapshot) -> Plan:
         raise NotFound(f"{now.model} is not registered", hint="helixctl list shows what there is")
     mended = dict(chosen)
     effects = [*_served(act, now, records, mended), *_canaries(act, records, mended)]
-    subject = records.get(act.ref.version or "") or next(iter(mended.values()), next(iter(records.values())))
     if not mended:
-        return Plan(Action.RECONCILE, subject)
+        return Plan(Action.RECONCILE, None)
+    subject = records.get(act.ref.version or "") or next(iter(mended.values()))
     after = mended.get(subject.version, subject)
     own = Effect("registry.reconciled", now.model, subject.version, subject.status, after.status)
     others = [

@@ -235,6 +235,7 @@ def test_a_dry_record_says_what_it_would_do(place: Place, cli: Cli) -> None:
 def test_what_is_done_to_the_log_and_the_registry_is_told_as_that(place: Place, cli: Cli) -> None:
     place.register("m@1.0.0")
     assert cli("reconcile", "--keep", "m@1.0.0").out == "there is nothing to reconcile: unchanged\n"
+    assert json.loads(cli("reconcile", "-o", "json").out)["ref"] is None
     assert cli("audit", "checkpoint", "--dry-run").out == "would checkpoint the log\n"
     assert cli("audit", "checkpoint").out.startswith("checkpoint the log\n  entry 3  ")
     assert cli("audit", "restore-archive", str(place.root)).out == "no segment is to be moved\n"
