@@ -107,7 +107,7 @@ def _serving(store: Store, ref: Ref) -> str | None:
 
 def _odd_times(reduction: Reduction, now: datetime) -> tuple[str, ...]:
     latest, timeless = reduction.stats.latest, reduction.stats.of_windows({""}).totals().requests
-    notes = [f"{timeless} inferences carry no time, so no rule with max_age passes"] if timeless else []
+    notes = [f"inferences without a time: {timeless}; no rule with max_age passes"] if timeless else []
     if latest is not None and latest > now + CLOCK_TOLERANCE:
         notes.append(f"an inference is of {short(latest)}, which is yet to come: check the clock that wrote it")
     return tuple(notes)

@@ -145,7 +145,7 @@ class Recorder:
             refused = self._keeper.recording.malformed_count - refused
         if refused:
             why = self._keeper.recording.malformed[-1].why
-            raise Invalid(f"{refused} inferences of {self.ref} were not recorded: {why}", hint="docs/recording.md")
+            raise Invalid(f"inferences of {self.ref} not recorded: {refused}: {why}", hint="docs/recording.md")
 
     def close(self) -> None:
         """Append what waits and end; what comes later is dropped."""

@@ -80,7 +80,7 @@ class Keeper:
 
     def said(self) -> str:
         """Return what was recorded, in words."""
-        return f"{self.recorded} inferences of {self.record.ref} are recorded, out of the first {self.lines} lines"
+        return f"inferences of {self.record.ref} recorded: {self.recorded}, out of lines read: {self.lines}"
 
 
 def record_lines(store: Store, request: ask.Request, record: Record, source: Source, *, sync: bool = False) -> Recorded:

@@ -605,7 +605,7 @@ def test_inferences_without_a_time_are_counted_in_a_note(place: Place) -> None:
     place.register("m@1.0.0")
     mixed = io.BytesIO(lines(60).read() + lines(40, ts=None).read())
     found = place.registry.evaluate("m@1.0.0", ["-"], stdin=mixed)
-    assert found.notes == ("40 inferences carry no time, so no rule with max_age passes",)
+    assert found.notes == ("inferences without a time: 40; no rule with max_age passes",)
 
 
 def test_half_a_line_at_the_end_of_what_was_recorded_is_left_to_the_next_record(place: Place) -> None:

@@ -94,7 +94,7 @@ def test_bad_values_never_raise_where_they_are_recorded(
     assert len(kept(place)) == 1
     (error,) = errors
     assert isinstance(error, Invalid)
-    assert "1 inferences of m@1.0.0 were not recorded" in str(error)
+    assert "inferences of m@1.0.0 not recorded: 1: " in str(error)
     assert "secret" not in str(error)
 
 

@@ -180,7 +180,7 @@ def test_a_disk_that_fails_within_a_stream_says_what_is_kept(place: Place, monke
     with pytest.raises(StorageRefused) as refused:
         place.registry.record("m@1.0.0", io.BufferedReader(many))
     kept = calls[0] // len(line())
-    assert f"{kept} inferences of m@1.0.0 are recorded, out of the first {kept} lines" in str(refused.value)
+    assert f"inferences of m@1.0.0 recorded: {kept}, out of lines read: {kept}" in str(refused.value)
     assert refused.value.exit_code == 8
     assert place.registry.evaluate("m@1.0.0", dry_run=True).evaluation.samples == kept
 
@@ -198,7 +198,7 @@ def test_an_interrupt_says_what_is_kept_and_never_comes_between_writing_and_coun
     monkeypatch.setattr("helixctl.api.recording.blocks", interrupted)
     with pytest.raises(KeyboardInterrupt) as stopped:
         place.registry.record("m@1.0.0", lines(30))
-    assert str(stopped.value) == "interrupted: 30 inferences of m@1.0.0 are recorded, out of the first 30 lines"
+    assert str(stopped.value) == "interrupted: inferences of m@1.0.0 recorded: 30, out of lines read: 30"
 
 
 @pytest.mark.parametrize("bad", [{"ts": "2026-03-09T00:00:00Z"}, {"version": "2.0.0"}, {"latency_ms": -1}])

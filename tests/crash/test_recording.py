@@ -104,7 +104,7 @@ def test_an_interrupted_stream_says_how_many_are_kept(place: Place) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
-    said = b"interrupted: 10 inferences of m@1.0.0 are recorded, out of the first 10 lines\n"
+    said = b"interrupted: inferences of m@1.0.0 recorded: 10, out of lines read: 10\n"
     assert (process.returncode, out, err) == (130, b"", said)
     assert len(kept(place)) == 10
 
@@ -122,7 +122,7 @@ def test_of_an_interrupted_fast_stream_as_many_are_kept_as_it_says(place: Place,
     _, err = process.communicate()
     feeding.wait()
     if process.returncode == 130:  # else it was faster
-        assert err.startswith(f"interrupted: {len(kept(place))} inferences of m@1.0.0 are recorded".encode())
+        assert err.startswith(f"interrupted: inferences of m@1.0.0 recorded: {len(kept(place))},".encode())
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "0</dev/null"])

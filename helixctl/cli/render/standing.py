@@ -116,7 +116,7 @@ def rendered(payload: Payload, verbose: bool, screen: Screen) -> str:
     head = f"as of {payload['at']}\n" if "at" in payload else ""
     if not payload["models"]:
         return f"{head}no models then\n" if head else "no models yet; helixctl register adds one\n"
-    notes = [list(_notes(one)) for one in payload["models"]]
+    notes = [list(_notes(one, screen)) for one in payload["models"]]
     rows = [_row(one) for one in payload["models"]]
     beside = [[*row, ("; ".join(found), "yellow")] for row, found in zip(rows, notes, strict=True)]
     table = columns([*HEADER, "NOTES"], beside, screen._replace(width=None))
@@ -137,12 +137,12 @@ def _row(one: Payload) -> list[tuple[str, str | None]]:
     ]
 
 
-def _notes(one: Payload) -> Iterator[str]:
+def _notes(one: Payload, screen: Screen) -> Iterator[str]:
     """Yield what somebody should know of a model."""
     if one["blocked"]:
         yield f"blocked: {', '.join(one['blocked'])}"
     if one["ending"]:
-        endings = (f"{each['version']} {_in_days(each['days'])}" for each in one["ending"])
+        endings = (each["version"] + screen.since(each["end_of_life"]) for each in one["ending"])
         yield f"ends: {', '.join(endings)}"
     for each in one["scheduled"]:
         yield f"scheduled: {each['ref'].rpartition('@')[2]} at {each['at']}"
@@ -152,10 +152,6 @@ def _notes(one: Payload) -> Iterator[str]:
         yield f"overrides to review: {len(one['overrides'])}"
     if one["drifted"]:
         yield f"drifted: {', '.join(one['drifted'])}"
-
-
-def _in_days(days: int) -> str:
-    return f"in {days} days" if days >= 0 else f"{-days} days ago"
 
 
 def _registry(payload: Payload, verbose: bool, on: bool) -> Iterator[str]:
