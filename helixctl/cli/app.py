@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
@@ -139,6 +140,15 @@ class LazyGroup(core.TyperGroup):
         """Find the command, with a suggestion where it is misspelt."""
         self.commands = cast(Any, dict.fromkeys(self.table))
         return super().resolve_command(ctx, args)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write the purpose; of a group also an example of each command, which are imported for that."""
+        if self.table is not COMMANDS:
+            helps = (str(command(name, entry).help) for name, entry in self.table.items())
+            shown = "\n".join(line for text in helps for line in re.findall("Examples:\n(.*)", text))
+            codes = "Exit codes: as each command says; helixctl help 6 explains one."
+            self.help = f"{self.help}\n\n\b\nExamples:\n{shown}\n\n{codes}"
+        super().format_help_text(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands by panel."""

@@ -329,7 +329,7 @@ def _value(value: Any, kind: Kind | Schema, path: str) -> Any:
     except Invalid as error:
         raise inside(path, error) from None
     except ValueError as error:
-        hint = f"expected here: {(kind.__doc__ or '').strip().splitlines()[0].rstrip('.')}"
+        hint = f"expected here: {(kind.__doc__ or 'as docs/files.md says').strip().splitlines()[0].rstrip('.')}"
         raise Invalid(f"{path}: {error}", key=path, hint=hint) from None
 
 

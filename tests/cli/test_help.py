@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_help_of_a_command_is_what_the_command_prints(
     told = cli("help", *words).out
     printed = cli(*words, "--help").out + capsys.readouterr().out
     assert told.split() == printed.split()
+
+
+@pytest.mark.parametrize("name", menu.GROUPS)
+def test_help_of_a_group_has_an_example_of_each_of_its_commands_and_the_exit_codes(cli: Cli, name: str) -> None:
+    purpose, examples, *rest = cli("help", name).out.split("\n\n")[1:]
+    assert purpose.strip() == menu.COMMANDS[name].summary
+    head, *lines = examples.splitlines()
+    assert head.strip() == "Examples:"
+    assert [line.split()[:3] for line in lines] == [["helixctl", name, sub] for sub in menu.GROUPS[name]]
+    assert rest[0].strip().startswith("Exit codes: ")
 
 
 @pytest.mark.parametrize("topic", [["42"], ["HX000"], ["frobnicate"], ["activate", "m"], ["audit", "nope"]])
@@ -158,6 +169,15 @@ def test_a_choice_that_is_missing_or_mistyped_is_told_without_what_was_typed(pla
     assert cli("promote", "m@1.0.0").err == told.format(missing)
     wrong = "invalid value for '--to': it is not one of 'testing', 'canary', 'active'"
     assert cli("promote", "m@1.0.0", "--to", "hush'hush").err == told.format(wrong)
+
+
+def test_without_docstrings_a_wrong_value_is_refused_all_the_same(tmp_path: Path) -> None:
+    wrong = b'schema = 1\nmodel = "m"\nversion = "1.0.0"\nprovider = "p"\n[limits]\ncontext_window = "x"\n'
+    for words, code in (("init", 0), ("register -f -", 2), ("audit -h", 0)):
+        program = [sys.executable, "-OO", "-m", "helixctl", *words.split()]
+        done = subprocess.run(program, input=wrong, cwd=tmp_path, capture_output=True, timeout=60)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
+        assert code == 0 or done.stderr.endswith(b"hint: expected here: as docs/files.md says\n")
 
 
 def test_the_log_is_asked_about_a_model_that_it_alone_knows(place: Place, cli: Cli) -> None:
