@@ -183,9 +183,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the nearest known word, or nothing; of a dotted one the beginning suffices."""
     from difflib import get_close_matches
 
-    whole = {one: one for one in known}
-    begun = {one[: len(word)]: one for one in reversed(whole)} if "." in word else {}
-    near = get_close_matches(word, begun | whole, n=1)
+    whole = {one.lower(): one for one in known}
+    begun = {one[: len(word)]: whole[one] for one in reversed(whole)} if "." in word else {}
+    near = get_close_matches(word.lower(), begun | whole, n=1)
     return f" (did you mean '{(begun | whole)[near[0]]}'?)" if near else ""
 
 

@@ -138,6 +138,8 @@ def test_a_manual_page_renders_with_its_parts(name: str) -> None:
         ("help 99", "9"),
         ("promote weird@1.0.0 --to canry", "canary"),
         ("list -o jsn", "json"),
+        ("list -o JSON", "json"),
+        ("show WEIRD@1.0.0", "weird"),
         ("list --color nevr", "never"),
         ("completion bsh", "bash"),
         ("list --fields cost.inptu", "cost.input_per_mtok"),
