@@ -228,6 +228,7 @@ EXAMPLES = """\
 EPILOG = """\
 \b
 On a terminal, long text goes through HELIX_PAGER, PAGER or less; an empty HELIX_PAGER means none.
+With CI=true nobody is asked, and nothing is paged.
 Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
   5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141, 143."""
 

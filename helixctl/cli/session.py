@@ -154,8 +154,9 @@ class Session(NamedTuple):
         return Asked(sources or (), query, self.world.stdin, datasets or (), duration(window, "--window"))
 
     def is_terminal(self) -> bool:
-        """Tell whether somebody is there to be asked."""
-        return not self.no_input and self.world.stdin.isatty() and self.world.stderr.isatty()
+        """Tell whether somebody is there to be asked; some CI systems give a job a terminal, at which nobody sits."""
+        is_attended = not self.no_input and self.world.environment.get("CI") != "true"
+        return is_attended and self.world.stdin.isatty() and self.world.stderr.isatty()
 
     def emit(self, value: object) -> NoReturn:
         """Print a result in the format asked for, and end with its exit code."""
@@ -249,6 +250,8 @@ class Session(NamedTuple):
     def _is_paged(self, text: str) -> bool:
         """Tell whether text is longer than the terminal that somebody reads it on."""
         if self.output != "text" or not self.world.stdout.isatty() or not self.is_terminal():
+            return False
+        if self.world.environment.get("TERM") == "dumb":  # less would ask there whether to go on
             return False
         from helixctl.cli.pager import is_taller
 

@@ -46,6 +46,26 @@ def test_other_text_does_not(full: Place, tmp_path: Path, words: tuple[str, ...]
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("unattended", ["CI=true", "TERM=dumb"])
+def test_a_terminal_at_which_nobody_sits_or_that_can_do_little_has_no_pager(
+    full: Place, tmp_path: Path, unattended: str
+) -> None:
+    pager = f"touch {tmp_path / 'run'}"
+    shown = on_terminal(
+        ["env", "TERM=xterm", f"HELIX_PAGER={pager}", unattended, *COMMAND, "audit", "log"],
+        full.root,
+        environment=os.environ,
+        size=(5, 80),
+    )
+    assert (shown.code, (tmp_path / "run").exists()) == (0, False)
+
+
+def test_in_ci_nobody_is_asked_even_at_a_terminal(full: Place) -> None:
+    words = ["env", "CI=true", *COMMAND, "retire", "other@1.0.0"]
+    shown = on_terminal(words, full.root, environment=os.environ, patience_s=10)
+    assert (shown.code, "hint: add --yes" in shown.text) == (9, True)
+
+
 def test_a_pipe_sees_no_pager(full: Place, tmp_path: Path) -> None:
     ran = process(("audit", "log"), full.root, environment={"HELIX_PAGER": f"touch {tmp_path / 'run'}"})
     assert (ran.code, (tmp_path / "run").exists()) == (0, False)
