@@ -15,7 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
-from helixctl.cli.streams import Done, in_place_of, is_hung_up, printing, silence, whole
+from helixctl.cli.streams import Done, columns, in_place_of, is_hung_up, printing, silence, whole
 from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
@@ -306,18 +306,19 @@ class Session(NamedTuple):
             return False
         return (stream or self.world.stdout).isatty()
 
+    def width(self) -> int | None:
+        """Return how wide standard output is, as COLUMNS or else a terminal itself tells."""
+        stated = self.world.environment.get("COLUMNS", "")
+        return (int(stated) if stated.isdecimal() and len(stated) < 5 else 0) or columns(self.world.stdout)
+
     def screen(self) -> Screen:
-        """Return what standard output is: COLUMNS, or else a terminal itself, tells how wide."""
+        """Return what standard output is."""
         from helixctl.cli.render.paint import Screen
         from helixctl.storage.registry import utc_now
 
-        out, stated = self.world.stdout, self.world.environment.get("COLUMNS", "")
-        width = int(stated) if stated.isdecimal() and len(stated) < 5 else 0
-        with suppress(OSError, ValueError):
-            width = width or (os.get_terminal_size(out.fileno()).columns if out.isatty() else 0)
-        found = Screen(self.painted(), width or None, now=(self.world.clock or utc_now)())
+        found = Screen(self.painted(), self.width(), now=(self.world.clock or utc_now)())
         try:
-            "█├●".encode(out.encoding or "ascii")
+            "█├●".encode(self.world.stdout.encoding or "ascii")
         except UnicodeEncodeError:
             return found._replace(blocks=False)
         return found

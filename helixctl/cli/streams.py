@@ -35,6 +35,13 @@ def is_hung_up(stream: TextIO) -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
+def columns(stream: TextIO) -> int | None:
+    """Return how wide the terminal is that a stream goes to; None where it is none, or does not know."""
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+    return None
+
+
 def in_place_of(descriptor: int) -> TextIO:
     """Return what stands for a stream that was closed before the program began: no write to it succeeds.
 

@@ -60,6 +60,15 @@ def test_help_of_a_group_has_an_example_of_each_of_its_commands_and_the_exit_cod
     assert rest[0].strip().startswith("Exit codes: ")
 
 
+@pytest.mark.parametrize("topic", ["5", "HX401", "activate", "audit"])
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_what_is_explained_is_as_wide_as_the_screen_at_most(cli: Cli, topic: str, columns: int) -> None:
+    told = cli("help", *topic.split(), COLUMNS=str(columns)).out
+    assert told.split() == cli("help", *topic.split()).out.split()
+    purpose = told if topic in ("5", "HX401") else told.split("\n\n")[1]
+    assert max(map(len, purpose.splitlines())) <= (columns if purpose is told else max(columns, 50))
+
+
 @pytest.mark.parametrize("topic", [["42"], ["HX000"], ["frobnicate"], ["activate", "m"], ["audit", "nope"]])
 def test_what_cannot_be_explained_is_refused(cli: Cli, topic: list[str]) -> None:
     ran = cli("help", *topic)

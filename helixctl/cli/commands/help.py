@@ -25,4 +25,4 @@ def run(
     """
     from helixctl.cli.explain import text
 
-    ctx.obj.finish(0, text(topic or []))
+    ctx.obj.finish(0, text(topic or [], ctx.obj.width()))
