@@ -145,6 +145,8 @@ def test_a_manual_page_renders_with_its_parts(name: str) -> None:
         ("help actvate", "activate"),
         ("help HX4011", "HX401"),
         ("help 99", "9"),
+        ("check weird@1.0.0 --for update --fields decision.alowed", "decision.allowed"),
+        ("audit log --fields actor.idd", "actor.id"),
         ("promote weird@1.0.0 --to canry", "canary"),
         ("list -o jsn", "json"),
         ("list -o JSON", "json"),
@@ -189,6 +191,10 @@ def test_without_docstrings_a_wrong_value_is_refused_all_the_same(tmp_path: Path
         done = subprocess.run(program, input=wrong, cwd=tmp_path, capture_output=True, timeout=60)
         assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
         assert code == 0 or done.stderr.endswith(b"hint: expected here: as docs/files.md says\n")
+
+
+def test_where_there_is_no_row_no_field_of_one_is_refused(place: Place, cli: Cli) -> None:
+    assert cli("list", "--fields", "ref,status", "-o", "csv").code == 0
 
 
 def test_the_log_is_asked_about_a_model_that_it_alone_knows(place: Place, cli: Cli) -> None:

@@ -15,6 +15,8 @@ from helixctl.errors import Usage
 
 _SPARSE = ("list", "version")
 """Kinds whose rows lack the keys that a version file leaves out; to ask for one is no mistake."""
+_CLOSED = ("actor", "audit", "decision", "integrity")
+"""Tables that have the same keys always."""
 ROWS = {"list": ("versions", "version"), "entries": ("entries", "entry"), "status": ("models", "model")}
 ROWS |= {
     "schedule": ("scheduled", "activation"),
@@ -97,8 +99,9 @@ def _fitted(told: str, look: Look) -> str:
 def _metrics(payload: dict[str, Any], wanted: list[str] | None) -> str:
     from helixctl.cli.render.evaluation_pages import COLUMNS, rows
 
-    known = dict.fromkeys(COLUMNS)
-    return csv_text((_picked(row, wanted or list(COLUMNS), known) for row in rows(payload)), wanted or list(COLUMNS))
+    asked = wanted or list(COLUMNS)
+    _refuse_missing(asked, dict.fromkeys(COLUMNS))
+    return csv_text((_picked(row, asked) for row in rows(payload)), asked)
 
 
 def _page(payload: dict[str, Any], output: str, fields: str | None, look: Look) -> str:
@@ -115,15 +118,16 @@ def _only(payload: dict[str, Any], key: str | None, wanted: list[str]) -> dict[s
             _refuse_unknown(name)
     if key is None:
         payload = _with_ref(payload)
-        known = {**payload, **stated}
+        _refuse_missing(wanted, {**payload, **stated})
         return {
             "schema_version": payload["schema_version"],
             "kind": payload["kind"],
-            **_picked(payload, wanted, known),
+            **_picked(payload, wanted),
         }
     rows = [_with_ref(row) for row in payload[key]]
-    known = {**{name: value for row in reversed(rows) for name, value in row.items()}, **stated}
-    return {**payload, key: [_picked(row, wanted, known) for row in rows]}
+    known = {name: value for row in reversed(rows) for name, value in row.items()}
+    _refuse_missing(wanted, known and {**known, **stated})
+    return {**payload, key: [_picked(row, wanted) for row in rows]}
 
 
 def _with_ref(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,13 +145,19 @@ def _refuse_unknown(name: str) -> None:
         raise Usage(str(error), hint="keys of a version file: docs/files.md") from None
 
 
-def _picked(row: Mapping[str, Any], wanted: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
-    for name in wanted:
-        if known and name.partition(".")[0] not in known:
+def _refuse_missing(wanted: list[str], known: Mapping[str, Any]) -> None:
+    for name in wanted if known else ():
+        head, _, inner = name.partition(".")
+        table = known.get(head) if inner and head in _CLOSED else None
+        is_table = isinstance(table, Mapping)
+        fields = [f"{head}.{one}" for one in table or ()] if is_table else list(known)
+        if (name if is_table else head) not in fields:
             from helixctl.core.schema import did_you_mean
 
-            near = did_you_mean(name, known)
-            raise Usage(f"no field {name!a}{near}", hint=f"fields: {', '.join(known)}")
+            raise Usage(f"no field {name!a}{did_you_mean(name, fields)}", hint=f"fields: {', '.join(fields)}")
+
+
+def _picked(row: Mapping[str, Any], wanted: list[str]) -> dict[str, Any]:
     return {name: at(row, name) for name in wanted}
 
 
