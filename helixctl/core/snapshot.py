@@ -25,7 +25,7 @@ class Snapshot(NamedTuple):
         records: the versions that decode, by version.
         drifted: versions whose file differs from the log, with what differs.
         logged_serving: the serving digest that the log last gave to each drifted version, None where it gave none.
-        displaced: drifted versions that are active by the log, or may be: it no longer tells.
+        displaced: drifted versions that by the log hold a status of which there is one, or may: it no longer tells.
         digests: SHA-256 of the bytes of each version's file.
         near: the folder, of a model that is not there yet, whose name differs only by case.
         heads: of the log; empty where the log was not looked at. damaged: why files of the model cannot be read.
@@ -39,7 +39,7 @@ class Snapshot(NamedTuple):
     records: Mapping[str, Record]
     drifted: Mapping[str, str] = MappingProxyType({})
     logged_serving: Mapping[str, str | None] = MappingProxyType({})
-    displaced: tuple[str, ...] = ()
+    displaced: Mapping[Status, tuple[str, ...]] = MappingProxyType({})
     digests: Mapping[str, str] = MappingProxyType({})
     near: str | None = None
     heads: tuple[str, ...] = ()

@@ -36,8 +36,8 @@ def move(act: ask.Move, request: Request, now: Snapshot) -> Plan:
         return _reweighted(act, before) if act.canary_weight is not None else Plan(action, before)
     if not can_move(before.status, act.to):
         raise _illegal(before, act.to)
-    if act.to in IN_SERVICE:
-        refuse_drift(now.displaced, now)
+    for status in (Status.ACTIVE, act.to) if act.to in IN_SERVICE else ():
+        refuse_drift(now.displaced.get(status, ()), now)
     match act.to:
         case Status.ACTIVE:
             return _activate(before, now)
@@ -236,7 +236,7 @@ def retire(act: ask.Retire, now: Snapshot) -> Plan:
     if before.status is Status.RETIRED or (act.swept and act.swept != ends):
         return Plan(Action.RETIRE, before)
     if act.swept and before.binding_end_of_life != ends:  # kept as long as it is what a rollback restores
-        refuse_drift(now.displaced, now)
+        refuse_drift(now.displaced.get(Status.ACTIVE, ()), now)
     after = before.with_lifecycle(status=Status.RETIRED, canary_weight=None)
     effects = [effect_of("version.retired", before, after)]
     if before.status is Status.CANARY:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import record
+from helixctl.core.lifecycle import IN_SERVICE
 from helixctl.core.names import Ref, parse_model
 from helixctl.core.record import Record
 from helixctl.errors import BadSettings, Damaged, HelixError, Invalid, NotFound, StorageRefused, Usage
@@ -257,9 +258,11 @@ class Store(NamedTuple):
                 drifted[name] = "specification" if row.state == found.state_digest else "lifecycle or metrics"
         statuses, serving = self._logged(now.model) if drifted else ({}, {})
         kept = {name: str(now.records[name].status) for name, what in drifted.items() if what == "specification"}
-        is_sound = now.active is not None and now.active.version not in drifted
-        statuses = {**dict.fromkeys(drifted, "" if is_sound else "active"), **kept, **statuses}
-        displaced = tuple(name for name in drifted if name in logged and statuses[name] == "active")
+        told, displaced = kept | statuses, {}
+        for status in IN_SERVICE if drifted else ():
+            holder = now.holder(status)
+            untold = "" if holder and holder.version not in drifted else status
+            displaced[status] = tuple(name for name in drifted if name in logged and told.get(name, untold) == status)
         heads = tuple(sorted(book.heads))
         return now._replace(drifted=drifted, logged_serving=serving, displaced=displaced, heads=heads)
 

@@ -473,10 +473,34 @@ def test_nothing_is_put_in_service_beside_an_active_version_that_was_changed_by_
     assert place.registry.promote("m@2.0.0", "testing").changed
 
 
+CANARY_EDITS: dict[str, Callable[[Place], object]] = {
+    "deleted": lambda place: place.path("m@1.0.0").unlink(),
+    "lifecycle or metrics": lambda place: edit(place, "m@1.0.0", 'status = "canary"', 'status = "testing"'),
+    "specification": lambda place: edit(place, "m@1.0.0", '"in-house"', '"elsewhere"'),
+}
+
+
+@pytest.mark.parametrize("what", CANARY_EDITS)
+def test_no_canary_is_started_beside_one_that_was_changed_by_hand(place: Place, what: str) -> None:
+    place.register("m@1.0.0", "m@2.0.0")
+    place.registry.promote("m@1.0.0", "canary", overrides=OVERRIDE, reason=BECAUSE)
+    CANARY_EDITS[what](place)
+    before = place.files()
+    for ask in (
+        lambda: place.registry.promote("m@2.0.0", "canary", overrides=OVERRIDE, reason=BECAUSE),
+        lambda: place.registry.check("m@2.0.0", "canary"),
+    ):
+        with pytest.raises(Drift, match=rf"m@1\.0\.0 was changed outside helixctl: {what}"):
+            ask()
+    assert place.files() == before
+    assert place.registry.activate("m@2.0.0", overrides=OVERRIDE, reason=BECAUSE).changed
+
+
 def test_a_version_that_was_deleted_and_did_not_serve_stops_no_other(place: Place) -> None:
     place.register("m@1.0.0", "m@2.0.0")
     place.path("m@1.0.0").unlink()
-    assert place.registry.activate("m@2.0.0", overrides=OVERRIDE, reason=BECAUSE).changed
+    for target in ("canary", "active"):
+        assert place.registry.promote("m@2.0.0", target, overrides=OVERRIDE, reason=BECAUSE).changed
 
 
 def test_trouble_in_one_model_does_not_stop_another(place: Place) -> None:
