@@ -138,8 +138,9 @@ def _register(act: ask.Register, now: Snapshot) -> Plan:
     if now.near:
         fact = f"model id {now.model!a} differs from {now.near!a} only by case"
         raise Duplicate(fact, hint="use the id that is there already")
-    for version in now.records:
+    for version in (*now.records, *now.drifted):
         if same_version(version, act.ref.version or ""):
+            refuse_drift({version} - now.records.keys(), now)  # its file was deleted
             fact = f"{now.model}@{version} is registered already"
             detail = (
                 "" if version == act.ref.version else f", and {act.ref.version} equals it in precedence or but for case"

@@ -503,6 +503,14 @@ def test_a_version_that_was_deleted_and_did_not_serve_stops_no_other(place: Plac
         assert place.registry.promote("m@2.0.0", target, overrides=OVERRIDE, reason=BECAUSE).changed
 
 
+@pytest.mark.parametrize("again", ["1.0.0", "1.0.0+build"])
+def test_the_version_whose_file_was_deleted_is_not_registered_again(place: Place, again: str) -> None:
+    place.register("m@1.0.0")
+    place.path("m@1.0.0").unlink()
+    with pytest.raises(Drift, match=r"m@1\.0\.0 was changed outside helixctl: deleted"):
+        place.register(f"m@{again}")
+
+
 def test_trouble_in_one_model_does_not_stop_another(place: Place) -> None:
     place.register("bad@1.0.0", "m@1.0.0")
     place.path("bad@1.0.0").write_text("schema = ")
