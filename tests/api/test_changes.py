@@ -473,6 +473,16 @@ def test_nothing_is_put_in_service_beside_an_active_version_that_was_changed_by_
     assert place.registry.promote("m@2.0.0", "testing").changed
 
 
+@pytest.mark.parametrize("what", ["deleted", "lifecycle or metrics"])
+@pytest.mark.parametrize("to", [None, "0.9.0"])
+def test_a_rollback_says_that_the_active_version_was_changed_by_hand(place: Place, what: str, to: str | None) -> None:
+    place.serve("m@0.9.0", "m@1.0.0")
+    ACTIVE_EDITS[what](place)
+    for ask in (lambda: place.registry.rollback("m", to=to), lambda: place.registry.check("m", "rollback")):
+        with pytest.raises(Drift, match=rf"m@1\.0\.0 was changed outside helixctl: {what}"):
+            ask()
+
+
 CANARY_EDITS: dict[str, Callable[[Place], object]] = {
     "deleted": lambda place: place.path("m@1.0.0").unlink(),
     "lifecycle or metrics": lambda place: edit(place, "m@1.0.0", 'status = "canary"', 'status = "testing"'),
