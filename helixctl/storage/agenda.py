@@ -61,7 +61,7 @@ def _read(store: Store, book: Ledger, path: str) -> Waiting:
 
     from helixctl.core import schedule
 
-    row, raw = book.logged(path), store.read(path)
+    row, raw = book.logged(tree.sayable(path)), store.read(path)
     if row is None or row.after is None:
         raise Drift("the log does not know it, so it never fires", path=path, hint="remove the file")
     digest = sha256(raw).hexdigest()

@@ -48,6 +48,8 @@ def _advice(error: OSError) -> str:
             return "the registry holds no symbolic links; replace it by a file"
         case errno.EISDIR:
             return "a file belongs there; move the folder away"
+        case errno.ENOTDIR:
+            return "a folder belongs there; move the file away"
     return "check the disk and run it again"
 
 

@@ -180,22 +180,32 @@ def unread_policies(root: str) -> list[str]:
 
 
 def _toml_in(root: str, folder: str) -> list[str]:
-    return [f"{folder}/{name}" for name in _names(os.path.join(root, folder)) if name.endswith(".toml")]
+    return [sayable(f"{folder}/{name}") for name in _names(os.path.join(root, folder)) if name.endswith(".toml")]
+
+
+def sayable(path: str) -> str:
+    """Return a path that the log can name.
+
+    Raises:
+        Damaged: its name is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise Damaged("the name of the file is not UTF-8", path=path, hint="rename the file") from None
+    return path
 
 
 def config_paths(root: str) -> list[str]:
     """Return the paths of the files that people edit: settings, policies, trust."""
     names = _names(os.path.join(root, "trust"))
-    trust = [f"trust/{name}" for name in names if os.path.isfile(os.path.join(root, "trust", name))]
+    trust = [sayable(f"trust/{name}") for name in names if os.path.isfile(os.path.join(root, "trust", name))]
     return [MARKER, *policy_paths(root), *trust]
 
 
 def _names(folder: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
+        with disk.refusing(f"read {os.path.basename(folder)}"):
+            return sorted(os.listdir(folder))
+    except NotFound:
         return []
-    except OSError as error:
-        raise StorageRefused(
-            f"cannot read {os.path.basename(folder)}: {error.strerror}", hint="get permission"
-        ) from error

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -161,6 +163,11 @@ def _forge(place: Place) -> None:
     path.unlink()
 
 
+def _unsayable(place: Place) -> None:
+    path = os.fsencode(path_of(place))
+    os.rename(path, path.replace(b"Z-", b"Z-\xff"))
+
+
 def _link(place: Place) -> None:
     path = path_of(place)
     path.rename(place.root / "elsewhere.toml")
@@ -168,7 +175,17 @@ def _link(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tamper", "code"), [(_edit, "changed-file"), (_forge, "unknown-file"), (_link, "damaged-file")]
+    ("tamper", "code"),
+    [
+        (_edit, "changed-file"),
+        (_forge, "unknown-file"),
+        (_link, "damaged-file"),
+        pytest.param(
+            _unsayable,
+            "unknown-file",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs a disk that keeps any bytes as a name"),
+        ),
+    ],
 )
 def test_a_file_that_is_not_what_the_log_says_never_fires_and_is_reported(
     ready: Place, tamper: Callable[[Place], None], code: str

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from helixctl.core.names import Ref
 from helixctl.core.toml import MAX_BYTES
-from helixctl.errors import Damaged, Duplicate, NotFound
+from helixctl.errors import Damaged, Duplicate, NotFound, StorageRefused
 from helixctl.storage import tree
 from tests.conftest import SPECIFICATION, Place
 
@@ -113,6 +115,27 @@ def test_a_policy_folder_that_is_not_there_holds_no_policies(tmp_path: Path) -> 
         "policies/b.toml",
         "trust/approvers.toml",
     ]
+
+
+@pytest.mark.parametrize("folder", ["policies", "trust"])
+def test_a_file_in_place_of_a_folder_is_no_lack_of_what_it_holds(place: Place, folder: str) -> None:
+    place.register("m@1.0.0")
+    shutil.rmtree(place.root / folder, ignore_errors=True)
+    (place.root / folder).write_text("../shared/policies")
+    with pytest.raises(StorageRefused, match=f"cannot read {folder}: not a directory"):
+        place.registry.promote("m@1.0.0", "testing")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a disk that keeps any bytes as a name")
+@pytest.mark.parametrize("name", [b"policies/\xff.toml", b"trust/\xff"])
+def test_a_name_that_the_log_cannot_tell_is_refused(place: Place, name: bytes) -> None:
+    place.register("m@1.0.0")
+    full = os.path.join(os.fsencode(place.root), name)
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    shutil.copy(os.fsencode(place.root / "policies/default.toml"), full)
+    for ask in (lambda: place.registry.promote("m@1.0.0", "testing"), place.registry.verify):
+        with pytest.raises(Damaged, match="the name of the file is not UTF-8"):
+            ask()
 
 
 def test_what_is_neither_file_nor_folder_is_not_waited_for(place: Place) -> None:
