@@ -46,9 +46,16 @@ class Freeze(NamedTuple):
     when: Span | Weekly
 
     def holding(self, at: datetime) -> Span | None:
-        """Return the span that an instant lies in, or None."""
-        spans = (self.when,) if isinstance(self.when, Span) else _near(self.when, ZoneInfo(self.zone), at)
-        return max((one for one in spans if one.begin <= at < one.end), key=lambda one: one.end, default=None)
+        """Return the span that an instant lies in, or None; windows without a gap are one, of a week at most."""
+        found = None
+        for _ in DAYS:
+            end = found.end if found else at
+            spans = (self.when,) if isinstance(self.when, Span) else _near(self.when, ZoneInfo(self.zone), end)
+            last = max((one for one in spans if one.begin <= end < one.end), key=lambda one: one.end, default=None)
+            if last is None:
+                break
+            found = Span(found.begin if found else last.begin, last.end)
+        return found
 
 
 def freeze(what: Freeze, case: Case) -> Answer:

@@ -100,6 +100,19 @@ def test_a_window_from_a_time_until_the_same_is_a_whole_day(at: tuple[int, ...],
 
 
 @pytest.mark.parametrize(
+    ("days", "until"),
+    [
+        ('"sat", "sun"', "2026-11-30 00:00"),
+        ('"sat", "mon"', "2026-11-29 00:00"),
+        ('"sun", "sat", "mon", "tue", "wed", "thu", "fri"', "2026-12-05 00:00"),
+    ],
+)
+def test_windows_that_follow_on_one_another_are_frozen_until_the_last_ends(days: str, until: str) -> None:
+    text = f'weekly = {{ days = [{days}], from = "00:00", until = "00:00" }}\ntimezone = "Europe/Zurich"\n'
+    assert f"frozen until {until}" in ask(text, zurich(2026, 11, 28, 12)).message
+
+
+@pytest.mark.parametrize(
     ("at", "outcome"),
     [
         (datetime(2026, 3, 29, 0, 29, tzinfo=UTC), "pass"),
