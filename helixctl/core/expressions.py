@@ -144,7 +144,7 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
         return "it fails on what [configuration] holds, or lacks"
     fact = str(value.value()).partition(": ")[2]
     missing = _MISSING.search(fact)
-    return _missing(missing[1], text, case) if missing else fact
+    return _missing(missing[1], text, case) if missing else fact.partition(": ")[0]  # what follows may be a value
 
 
 def _missing(key: str, text: str, case: Case) -> str:
@@ -159,6 +159,8 @@ def _missing(key: str, text: str, case: Case) -> str:
     record, why = case.judged(case.subject)
     if record and why and key == "metrics":
         return f"metrics{_LACKED}{record.ref}{why}"
+    if key not in text:
+        return "a key that it works out is not there"
     return f"there is no {key!a}{s.did_you_mean(key, {name.rpartition('.')[2] for name in names(case.subject)})}"
 
 

@@ -153,6 +153,8 @@ def test_a_finding_shows_the_expression_with_the_values_it_saw() -> None:
         ("model[model.configuration.token]", "error"),
         ("model.provider.matches(model.configuration.token + '(')", "error"),
         ("timestamp(model.configuration.token) < now", "error"),
+        ("model[model['config' + 'uration'].token]", "error"),
+        (r"model.provider.matches(model['\x63onfiguration'].token + '(')", "error"),
         ("model.configuration.token", "error"),
     ],
 )
