@@ -23,6 +23,8 @@ Rule = Mapping[str, Any]
 """The parameters of a rule of the kind `approvals`."""
 
 
+MAKING = (Action.REGISTER, Action.IMPORT, Action.UPDATE, Action.ADOPT)
+"""Actions that make the specification which an approval would have to be of."""
 UNSIGNED = "is not signed"
 GAP = "the log lacks entries that others follow, and one may be a rejection"
 
@@ -71,7 +73,7 @@ class Ruling(NamedTuple):
 def answer(wanted: Rule, case: Case) -> Answer:
     """Count the approvals of a version for an action, by people."""
     known, ref = case.approvals, case.subject.ref
-    trouble = _trouble(wanted, known)
+    trouble = _trouble(wanted, case)
     if known is None or trouble:
         why, fix = trouble or ("", None)
         return Answer("error", f"could not be evaluated: {why}", fix)
@@ -113,8 +115,11 @@ def terms(wanted: Rule) -> str:
     return ", ".join(told)
 
 
-def _trouble(wanted: Rule, known: Known | None) -> tuple[str, str] | None:
+def _trouble(wanted: Rule, case: Case) -> tuple[str, str] | None:
     """Return why nothing can be said about the approvals of a version, and what to do about it, or None."""
+    known, action = case.approvals, case.action
+    if action in MAKING:
+        return f"what {action} makes cannot be approved before it is made", f"leave {action} out of the rule's actions"
     if known is None:
         return "the approvals were not read", "helixctl verify"
     if known.lost:
@@ -164,6 +169,8 @@ def _objections(found: Found, one: Statement, wanted: Rule, case: Case) -> Itera
     """Yield why an approval by somebody known does not count."""
     known, blocked = case.approvals, case.subject.lifecycle.get("last_blocked_at")
     assert known is not None
+    if one.action in MAKING:
+        yield f"is for {one.action}: what that makes cannot be approved before it is made"
     if one.action != case.action:
         yield f"is for {one.action}, not for {case.action}"
     if one.specification != case.subject.specification_digest:

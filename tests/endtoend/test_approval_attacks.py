@@ -555,6 +555,20 @@ def test_who_adopted_an_edit_is_one_who_edited_it(town: Town) -> None:
     town.refused(town.by("ada", "approve", REF), "it is by one who registered or edited the version")
 
 
+def test_what_an_update_makes_is_not_approved_before_it_is_made(town: Town) -> None:
+    policy = town.root / "policies/four-eyes.toml"
+    policy.write_text(policy.read_text().replace('"canary"', '"register", "update"'))
+    fact = "makes cannot be approved before it is made"
+    town.refused(town.by("ada", "approve", REF, "--for", "update", "--sign"), f"is for update: what that {fact}")
+    for words in (
+        ("check", REF, "--for", "update"),
+        ("update", REF, "--set", "description=x"),
+        ("register", "m@2.0.0", "--set", "provider=x"),
+    ):
+        ran = town.by("dan", *words)
+        assert (ran.code, fact in ran.out, "helixctl approve" in ran.out) == (3, True, False), ran
+
+
 def test_who_asks_for_the_change_does_not_count(town: Town) -> None:
     town.rule("required = 1")
     town.approve("ada")
