@@ -103,6 +103,16 @@ def test_the_jobs_of_gitlab_leave_their_reports_and_stop_what_is_denied(clone: P
     assert {one["check_name"] for one in told} >= {"tested-first", "cost-cap"}
 
 
+@pytest.mark.parametrize("given", ["--help", "-h", ""])
+def test_no_input_that_is_an_option_passes_a_gate(clone: Path, given: str) -> None:
+    lines = {
+        "REF": load("github.yml")["jobs"]["gate"]["steps"][-1]["run"],
+        "MODEL_REF": load("gitlab.yml")["gate"]["script"][0],
+    }
+    for name, line in lines.items():
+        assert run(clone, line, {name: given, "GITHUB_STEP_SUMMARY": os.devnull}).returncode == 2
+
+
 def hooks() -> Iterator[Mapping[str, Any]]:
     (local,) = load("pre-commit.yaml")["repos"]
     assert local["repo"] == "local"
