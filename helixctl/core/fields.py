@@ -47,7 +47,8 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
             yield "fail", f"{name} is required and not in the version file{why}"
         return
     if wanted.get("required"):
-        yield "pass", f"{name} is stated"
+        is_empty = isinstance(value, (*_TABLES, *_ARRAYS)) and not value
+        yield ("fail", f"{name} is required and empty") if is_empty else ("pass", f"{name} is stated")
     for word in (one for one in BOUNDS if one in wanted):
         limit = f"{word} {said(name, wanted[word])}"
         try:
@@ -56,11 +57,11 @@ def _judged(wanted: Mapping[str, Any], case: Case) -> Iterator[tuple[str, str]]:
             yield "error", f"{name} ({_kind(value)}) cannot be held to {limit}"
             continue
         told = f"{name} is {said(name, value)}, {'' if kept or word in ('min', 'max') else 'not '}{limit}"
-        yield ("pass", told) if kept else ("fail", f"{told}{_beyond(word, value, wanted[word])}")
+        yield ("pass", told) if kept else ("fail", f"{told}{_beyond(name, word, value, wanted[word])}")
 
 
-def _beyond(word: str, value: Any, limit: Any) -> str:
-    if word not in ("min", "max") or isinstance(value, date):
+def _beyond(name: str, word: str, value: Any, limit: Any) -> str:
+    if word not in ("min", "max") or isinstance(value, date) or _is_hidden(name):
         return ""
     return f" ({'under' if word == 'min' else 'over'} by {abs(value - limit).normalize():f})"
 
@@ -171,9 +172,13 @@ def refuse_unknown(name: str) -> str:
     return name
 
 
+def _is_hidden(name: str) -> bool:
+    return name.partition(".")[0] == "configuration"
+
+
 def said(name: str, value: Any) -> str:
     """Return a value as a message shows it; never one of `[configuration]`, which may be anything."""
-    if name.partition(".")[0] == "configuration":
+    if _is_hidden(name):
         return "as stated"
     if isinstance(value, _PLAIN):  # mostly, and told faster than that it is no Mapping
         text = str(value)

@@ -224,11 +224,17 @@ def test_every_row_is_judged_and_what_cannot_be_is_the_outcome() -> None:
     assert "tags" not in answer.message
 
 
-def test_values_of_the_configuration_reach_no_message() -> None:
-    answer = ask({"field": "configuration.token", "equals": "other"})
+@pytest.mark.parametrize(
+    ("wanted", "hidden"),
+    [
+        ({"field": "configuration.token", "equals": "other"}, ("s3cret", "other")),
+        ({"field": "configuration.size", "max": 5}, ("12", "5", "7")),
+    ],
+)
+def test_values_of_the_configuration_reach_no_message(wanted: Mapping[str, Any], hidden: tuple[str, ...]) -> None:
+    answer = ask(wanted)
     assert answer.outcome == "fail"
-    assert "s3cret" not in answer.message
-    assert "other" not in answer.message
+    assert not [one for one in hidden if one in answer.message]
 
 
 def test_a_long_value_is_cut() -> None:
@@ -265,6 +271,13 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
     record = record._replace(spec={**record.spec, "description": "a" * 16_000})
     wanted = CHECKS["check"].parameters({"field": "description", "matches": "*a" * 99 + "b"})
     assert CHECKS["check"].answer(wanted, Case(record, None, AT, SETTINGS)).outcome == "fail"
+
+
+@pytest.mark.parametrize(("line", "outcome"), [("tags = []", "fail"), ('tags = ["a"]', "pass")])
+def test_what_is_required_is_not_empty(line: str, outcome: str) -> None:
+    wanted = CHECKS["check"].parameters({"field": "tags", "required": True})
+    answer = CHECKS["check"].answer(wanted, Case(made(extra=f"{line}\n"), None, AT, SETTINGS))
+    assert (answer.outcome, "empty" in answer.message) == (outcome, outcome == "fail")
 
 
 @pytest.mark.parametrize("bound", ["in", "matches"])
