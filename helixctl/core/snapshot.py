@@ -65,7 +65,7 @@ class Snapshot(NamedTuple):
     @property
     def latest(self) -> str | None:
         """The highest version by precedence; a pre-release only where there is nothing else."""
-        versions = sorted(self.records, key=ordered)
+        versions = sorted({*self.records, *self.drifted}, key=ordered)  # one that was deleted still is what is meant
         released = [version for version in versions if "-" not in version.partition("+")[0]]
         return next(iter((released or versions)[::-1]), None)
 
@@ -94,8 +94,8 @@ class Snapshot(NamedTuple):
         """
         match ref.version:
             case "active" | "canary":
-                holder = self.holder(Status(ref.version))
-                version = holder.version if holder else None
+                holder, gone = self.holder(Status(ref.version)), self.displaced.get(Status(ref.version), ())
+                version = holder.version if holder else next(iter(gone), None)
             case "latest":
                 version = self.latest
             case "previous":

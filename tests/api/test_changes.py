@@ -483,6 +483,29 @@ def test_a_rollback_says_that_the_active_version_was_changed_by_hand(place: Plac
             ask()
 
 
+@pytest.mark.parametrize(
+    ("ref", "gone", "why"),
+    [
+        ("m@latest", "3.0.0", "deleted"),
+        ("m@active", "1.0.0", "deleted"),
+        ("m@canary", "2.0.0", "deleted"),
+        ("m@canary", "2.0.0", "lifecycle or metrics"),
+    ],
+)
+def test_an_alias_means_no_other_version_where_its_own_was_changed_by_hand(
+    place: Place, ref: str, gone: str, why: str
+) -> None:
+    place.serve("m@1.0.0")
+    place.register("m@2.0.0", "m@3.0.0")
+    place.registry.promote("m@2.0.0", "canary", overrides=OVERRIDE, reason=BECAUSE)
+    if why == "deleted":
+        place.path(f"m@{gone}").unlink()
+    else:
+        edit(place, f"m@{gone}", 'status = "canary"', 'status = "testing"')
+    with pytest.raises(Drift, match=f"m@{gone}"):
+        place.registry.activate(ref, overrides=OVERRIDE, reason=BECAUSE)
+
+
 CANARY_EDITS: dict[str, Callable[[Place], object]] = {
     "deleted": lambda place: place.path("m@1.0.0").unlink(),
     "lifecycle or metrics": lambda place: edit(place, "m@1.0.0", 'status = "canary"', 'status = "testing"'),
