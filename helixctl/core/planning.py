@@ -37,7 +37,8 @@ def plan(request: Request, now: Snapshot) -> Plan:
     _expected(request, now)
     planned = _plan(request, now)
     if not isinstance(request.act, ask.Adopt):
-        refuse_drift((one.version for one in planned.records), now)
+        is_so = () if planned.effects or not planned.subject else (planned.subject,)  # so says the file, not the log
+        refuse_drift((one.version for one in (*planned.records, *is_so)), now)
     return planned
 
 

@@ -506,6 +506,20 @@ def test_an_alias_means_no_other_version_where_its_own_was_changed_by_hand(
         place.registry.activate(ref, overrides=OVERRIDE, reason=BECAUSE)
 
 
+@pytest.mark.parametrize("status", ["testing", "active", "retired"])
+def test_what_only_a_hand_edited_file_says_is_not_so_already(place: Place, status: str) -> None:
+    place.register("m@1.0.0")
+    edit(place, "m@1.0.0", 'status = "inactive"', f'status = "{status}"')
+    ask, word = {
+        "testing": (lambda: place.registry.promote("m@1.0.0", "testing"), "testing"),
+        "active": (lambda: place.registry.activate("m@1.0.0"), "activate"),
+        "retired": (lambda: place.registry.retire("m@1.0.0"), "retire"),
+    }[status]
+    for each in (ask, lambda: place.registry.check("m@1.0.0", word)):
+        with pytest.raises(Drift, match=r"m@1\.0\.0 was changed outside helixctl: lifecycle or metrics"):
+            each()
+
+
 CANARY_EDITS: dict[str, Callable[[Place], object]] = {
     "deleted": lambda place: place.path("m@1.0.0").unlink(),
     "lifecycle or metrics": lambda place: edit(place, "m@1.0.0", 'status = "canary"', 'status = "testing"'),
