@@ -237,7 +237,7 @@ def retire(act: ask.Retire, now: Snapshot) -> Plan:
     if before.status is Status.RETIRED or (act.swept and act.swept != ends):
         return Plan(Action.RETIRE, before)
     if act.swept and before.binding_end_of_life != ends:  # kept as long as it is what a rollback restores
-        refuse_drift(now.displaced.get(Status.ACTIVE, ()), now)
+        refuse_drift((*now.displaced.get(Status.ACTIVE, ()), *now.predecessors()), now)
     after = before.with_lifecycle(status=Status.RETIRED, canary_weight=None)
     effects = [effect_of("version.retired", before, after)]
     if before.status is Status.CANARY:

@@ -91,6 +91,15 @@ def test_what_a_rollback_would_choose_is_kept_where_the_active_version_was_delet
     assert place.status("m@1.0.0") == "deprecated"
 
 
+def test_what_a_rollback_would_choose_is_kept_also_where_the_one_before_it_was_edited(place: Place) -> None:
+    place.serve("m@1.0.0", "m@2.0.0", "m@3.0.0")
+    edited = place.path("m@2.0.0")
+    edited.write_bytes(edited.read_bytes().replace(b'"in-house"', b'"in-house"\ndescription = "d"'))
+    place.clock.pass_by(days=200)
+    assert [type(error) for error in place.registry.sweep().broken] == [Drift]
+    assert str(place.registry.rollback("m").ref) == "m@1.0.0"
+
+
 def test_a_date_that_an_operator_set_retires_the_fallback_too(place: Place) -> None:
     place.serve("m@1.0.0", "m@2.0.0")
     place.registry.deprecate("m@1.0.0", grace_days=10)
