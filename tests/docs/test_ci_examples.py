@@ -124,7 +124,7 @@ def hooked(folder: Path) -> dict[str, int]:
     files = subprocess.run(["git", "ls-files"], cwd=folder, capture_output=True, text=True, check=True).stdout.split()
     ran = {}
     for hook in hooks():
-        matching = [name for name in files if re.search(hook["files"], name)]
+        matching = [name for name in files if re.search(hook.get("files", ""), name)]
         assert matching, hook["id"]
         named = matching if hook.get("pass_filenames", True) else []
         ran[hook["id"]] = run(folder, shlex.join([*shlex.split(hook["entry"]), *named]), {}).returncode
@@ -138,6 +138,12 @@ def test_the_hooks_pass_what_is_sound_and_stop_what_is_not(clone: Path) -> None:
     assert hooked(clone) == {"policy-lint": 0, "policy-test": 3, "verify": 0}
     policy.write_text(OWN.replace("mandatory", "hard"))
     assert hooked(clone) == {"policy-lint": 2, "policy-test": 2, "verify": 2}
+
+
+def test_a_deleted_file_is_found_though_a_commit_hands_its_name_to_no_hook(clone: Path) -> None:
+    (clone / "models/m/2.0.0.toml").unlink()
+    always = [hook for hook in hooks() if hook.get("always_run")]
+    assert [run(clone, hook["entry"], {}).returncode for hook in always] == [6]
 
 
 def test_a_check_in_ci_writes_nothing(clone: Path) -> None:
