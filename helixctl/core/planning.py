@@ -30,7 +30,11 @@ def plan(request: Request, now: Snapshot) -> Plan:
     """
     if isinstance(request.act, ask.Attest | ask.Reconcile):
         _unchanged(request.act.heads, now)
-        return _plan(request, now)
+        planned = _plan(request, now)
+        settled = request.act.chosen if isinstance(request.act, ask.Reconcile) else ()
+        relied = (*planned.records, planned.subject) if planned.records else ()
+        refuse_drift((one.version for one in relied if one and one.version not in settled), now)  # no merge did that
+        return planned
     _sound(request.act, now)
     act = request.act._replace(ref=now.resolve(request.ref)) if request.ref.version else request.act
     request = request._replace(act=act)

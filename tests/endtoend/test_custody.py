@@ -12,7 +12,7 @@ import pytest
 
 from helixctl.api import Registry
 from helixctl.core.audit import Actor
-from helixctl.errors import BadSettings, Damaged, StorageRefused, Unconfirmed, Usage
+from helixctl.errors import BadSettings, Damaged, Drift, StorageRefused, Unconfirmed, Usage
 from tests.conftest import ALICE, BECAUSE, OVERRIDE, Place, Ran
 
 pytestmark = pytest.mark.skipif(
@@ -436,6 +436,19 @@ def test_an_edit_by_hand_is_no_merge_and_stays_drift(place: Place) -> None:
     assert place.registry.log.conflicts() == ()
     assert not place.registry.log.reconcile("m").changed
     assert codes(place) == {"changed-file"}
+
+
+@pytest.mark.parametrize("status", ["active", "canary"])
+def test_an_edit_by_hand_is_not_put_in_service_by_reconciling(place: Place, status: str) -> None:
+    place.register("m@1.0.0", "m@2.0.0")
+    place.registry.promote("m@1.0.0", status, overrides=OVERRIDE, reason=BECAUSE)
+    raw = place.path("m@2.0.0").read_bytes()
+    place.path("m@2.0.0").write_bytes(raw.replace(b'"inactive"', f'"{status}"'.encode()))
+    before = place.files()
+    for kept in ("m@2.0.0", "m@1.0.0"):
+        with pytest.raises(Drift, match=r"m@2\.0\.0 was changed outside helixctl: lifecycle or metrics"):
+            place.registry.log.reconcile("m", [kept])
+    assert place.files() == before
 
 
 def test_edits_of_policies_are_recorded_where_there_is_nothing_to_settle(place: Place, cli: Cli) -> None:
