@@ -606,6 +606,13 @@ def test_a_record_is_chosen_by_one_of_its_tags() -> None:
     assert (found.stats.totals().requests, found.skipped) == (1, 1)
 
 
+@pytest.mark.parametrize(("build", "took"), [("1.1", (5,)), ("1.10", (6,)), ("007", (7,)), ("true", (8,))])
+def test_a_row_of_csv_is_chosen_by_what_its_cell_says(build: str, took: tuple[int, ...]) -> None:
+    raw = b"ok,ms,build\ntrue,5,1.1\ntrue,6,1.10\ntrue,7,007\ntrue,8,True\n"
+    found = read(raw, columns={"success": "ok", "latency_ms": "ms"}, where=(("build", build),))
+    assert tuple(one for one, _ in found.stats.totals().latencies) == took
+
+
 @pytest.mark.parametrize("name", JUDGED)
 def test_no_request_of_any_format_is_chosen_by_how_it_fared(name: str) -> None:
     for field in (*JUDGED[name], f"{JUDGED[name][0]}.inner"):

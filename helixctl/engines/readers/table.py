@@ -35,7 +35,7 @@ def read(stream: BinaryIO, subject: Subject, query: Query) -> Iterator[tuple[int
         raise Usage("a table needs a column map", hint="--map latency_ms='seconds * 1000' --map success='status == ok'")
     columns, chosen, is_first = compiled(query.columns), documents.chosen_by(query), True
     is_json = query.format == "json" or (query.format is None and _is_json(stream))
-    for place, row in documents.each(stream) if is_json else _cells(stream):
+    for place, row in documents.each(stream) if is_json else _cells(stream, {name for name, _ in query.where}):
         if isinstance(row, LineError):
             yield place, row
             continue
@@ -85,8 +85,12 @@ def _inference(
     return inference(documents.stated(**fields), subject, named, is_timed="latency_ms" in columns)
 
 
-def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
-    """Yield each row of CSV with the line it ends on, by its header; cells that are numbers, true, false or empty are read as that."""
+def _cells(stream: BinaryIO, chosen: set[str]) -> Iterator[tuple[int, Mapping[str, object] | LineError]]:
+    """Yield each row of CSV with the line it ends on, by its header; cells that are numbers, true, false or empty are read as that.
+
+    Args:
+        chosen: columns by which rows are chosen: 1.10 is not 1.1 there.
+    """
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     csv.field_size_limit(lines.MAX_LINE)
     rows = csv.reader(_bounded(text), strict=True)
@@ -103,7 +107,8 @@ def _cells(stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object] | LineE
                     LineError(f"{len(row)} cell{'s' * (len(row) > 1)}, and the header has {len(header)}"),
                 )
             elif row:
-                yield rows.line_num, dict(zip(header, map(_value, row), strict=True))
+                cells = zip(header, row, strict=True)
+                yield rows.line_num, {name: _value(cell, is_chosen=name in chosen) for name, cell in cells}
     except UnicodeDecodeError:
         yield rows.line_num + 1, RestError("not UTF-8 from here on")
     except csv.Error:
@@ -119,7 +124,7 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
         yield line
 
 
-def _value(cell: str) -> object:
-    if _NUMBER.fullmatch(cell):
+def _value(cell: str, *, is_chosen: bool) -> object:
+    if _NUMBER.fullmatch(cell) and not is_chosen:
         return float(cell) if any(sign in cell for sign in ".eE") else int(cell) if len(cell) < 20 else float(cell)
     return _WORDS.get(cell, cell)
