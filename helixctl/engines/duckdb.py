@@ -193,7 +193,7 @@ def _parquet(connection: Any, source: Source, subject: Subject, query: Query) ->
 
 def _kind_of(stated: str) -> str:
     if stated.endswith("]"):
-        return "other"
+        return "texts" if stated == "VARCHAR[]" else "other"
     if stated.removeprefix("U").startswith(_NUMBERS):
         return "number"
     kinds = {"BOOLEAN": "bool", "VARCHAR": "text", "TIMESTAMP WITH TIME ZONE": "time"}

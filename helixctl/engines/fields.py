@@ -50,7 +50,7 @@ def of_table(expression: Expression, field: str, kinds: Mapping[str, str], diale
     """Return the SQL of a field that is made of a table's columns.
 
     Args:
-        kinds: by column: number, bool, text, time (with its zone), naive (without) or other.
+        kinds: by column: number, bool, text, time (with its zone), naive (without), texts (a list) or other.
     """
     name, kind = quoted(expression.column), kinds[expression.column]
     match expression.form:

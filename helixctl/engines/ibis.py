@@ -158,6 +158,7 @@ def _kind_of(kind: Any, *, has_zones: bool) -> str:
     if kind.is_timestamp():
         return "time" if kind.timezone or not has_zones else "naive"
     known = {"bool": kind.is_boolean(), "text": kind.is_string(), "number": kind.is_numeric()}
+    known["texts"] = kind.is_array() and kind.value_type.is_string()
     return next((name for name, is_so in known.items() if is_so), "other")
 
 

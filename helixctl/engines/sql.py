@@ -78,8 +78,11 @@ def reading(name: str, table: str, kinds: Mapping[str, str], asked: tuple[Subjec
         when, (value, sound) = f"CASE WHEN {fields['success'].value} THEN", stated["latency_ms"]
         fields["latency_ms"] = Field(f"{when} {value} END", f"{when} {sound} ELSE true END")
     chosen = {one for one, _ in query.where}
-    for one in chosen:
-        fields[f"where {one}"] = Field(text_of(quoted(one) if one in kinds else fields[one].value))
+    for one, text in query.where:
+        value = text_of(quoted(one) if one in kinds else fields[one].value)
+        if kinds.get(one) == "texts":  # such as tags: any of them
+            value = f"CASE WHEN list_contains({quoted(one)}, {literal(text)}) THEN {literal(text)} END"
+        fields[f"where {one}"] = Field(value)
     by_column = {field for field, one in columns.items() if one.column in chosen}
     return Reading(table, fields, subject, query, frozenset(chosen | by_column), dialect)
 

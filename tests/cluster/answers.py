@@ -30,6 +30,7 @@ QUESTIONS: tuple[tuple[Subject, str, dict[str, Any]], ...] = (
     (PLAIN, "odd", {}),
     (PLAIN, "texts", {}),
     (PLAIN, "texts", {"where": (("model", "other"),)}),
+    (PLAIN, "texts", {"where": (("tags", "it's"),)}),
 )
 
 

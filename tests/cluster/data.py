@@ -81,7 +81,8 @@ def write(folder: Path) -> None:
     tables = {
         "inferences": f"SELECT * FROM read_json('{folder}/lines.jsonl', columns = {{{types}}})",
         "odd": f"SELECT success, {numbers} FROM (VALUES {', '.join(ODD)}) t(success, latency_ms, input_tokens, cost, confidence)",
-        "texts": "SELECT ts, model, region, error, error IS NULL AS success, CAST(7.5 AS DOUBLE) AS latency_ms FROM "
+        "texts": "SELECT ts, model, region, error, error IS NULL AS success, CAST(7.5 AS DOUBLE) AS latency_ms, "
+        "CASE WHEN region = 'eu' THEN ['blue', 'it''s'] ELSE ['green'] END AS tags FROM "
         f"read_json('{folder}/texts.json', columns = {{ts: 'VARCHAR', model: 'VARCHAR', region: 'VARCHAR', error: 'VARCHAR'}})",
     }
     with duckdb.connect(str(folder / "local.duckdb")) as base:

@@ -336,3 +336,13 @@ def test_rows_of_parquet_are_chosen_by_any_column_that_it_has(tmp_path: Path) ->
     assert duckdb.reduce(source, SUBJECT, named).stats.totals().requests == 2
     with pytest.raises(Usage, match="no column 'zone'"):
         duckdb.reduce(source, SUBJECT, Query(where=(("zone", "x"),)))
+
+
+@pytest.mark.parametrize(("tag", "took"), [("prod", (5, 6)), ("it's", (6,)), ("pro", ()), ("5", ())])
+def test_rows_of_parquet_are_chosen_by_one_of_their_tags(tmp_path: Path, tag: str, took: tuple[int, ...]) -> None:
+    rows = "(true, 5.0, ['prod', NULL], [5]), (true, 6.0, ['eu', 'it''s', 'prod'], [6]), (true, 7.0, NULL, [5]), (true, 8.0, [], [])"
+    library.sql(f"COPY (SELECT * FROM (VALUES {rows}) t(success, latency_ms, tags, n)) TO '{tmp_path}/x.parquet'")
+    source = [Source(str(tmp_path / "x.parquet"))]
+    found = duckdb.reduce(source, SUBJECT, Query(where=(("tags", tag),)))
+    assert (tuple(one for one, _ in found.stats.totals().latencies), found.skipped) == (took, 4 - len(took))
+    assert duckdb.reduce(source, SUBJECT, Query(where=(("n", "5"),))).is_empty

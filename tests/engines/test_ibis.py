@@ -142,8 +142,9 @@ def test_the_query_is_of_the_grammar_of_every_dialect(name: str) -> None:
         "cost": "number",
         "error": "text",
         "region": "text",
+        "tags": "texts",
     }
-    asked = Subject("acme/m", "1.0.0"), Query(where=(("region", "it's\\"),)), DIALECTS[name]
+    asked = Subject("acme/m", "1.0.0"), Query(where=(("region", "it's\\"), ("tags", "a'b"))), DIALECTS[name]
     sql = grouped(reading("t", '"t" AS t0', kinds, asked))
     grammar = {"pyspark": "spark"}.get(name, name)
     (compiled,) = sqlglot.transpile(sql, read="duckdb", write=grammar)
