@@ -153,7 +153,7 @@ class Model:
         if one is None:
             return Outcome(NotFound)
         if one.status == to:
-            return Outcome()
+            return Outcome(rewrites=(name,))  # so it says, unless it was edited by hand
         if to not in STEPS[one.status] or (to == "canary" and self.holder("canary")):
             return Outcome(IllegalTransition)
         left = self.holder("active") if to == "active" else None
@@ -200,7 +200,7 @@ class Model:
         if one.status not in ("active", "deprecated"):
             return Outcome(IllegalTransition)
         if one.status == "deprecated" and days is None:
-            return Outcome()
+            return Outcome(rewrites=(name,))  # so it says, unless it was edited by hand
 
         def change() -> None:
             one.status, one.ends_by = "deprecated", "operator"
@@ -213,7 +213,7 @@ class Model:
         if one is None:
             return Outcome(NotFound)
         if one.status == "inactive":
-            return Outcome()
+            return Outcome(rewrites=(name,))  # so it says, unless it was edited by hand
         if one.status != "deprecated":
             return Outcome(IllegalTransition)
 
@@ -227,7 +227,7 @@ class Model:
         if one is None:
             return Outcome(NotFound)
         if one.status == "retired":
-            return Outcome()
+            return Outcome(rewrites=(name,))  # so it says, unless it was edited by hand
 
         def change() -> None:
             one.status = "retired"
@@ -239,7 +239,7 @@ class Model:
         if one is None:
             return Outcome(NotFound)
         if one.blocked == blocked:
-            return Outcome()
+            return Outcome(rewrites=(name,))  # so it says, unless it was edited by hand
         if one.status == "retired":
             return Outcome(IllegalTransition)
 
