@@ -144,7 +144,9 @@ def holds(text: str, case: Case, key: str = "expr") -> bool | str:
         return "it fails on what [configuration] holds, or lacks"
     fact = str(value.value()).partition(": ")[2]
     missing = _MISSING.search(fact)
-    return _missing(missing[1], text, case) if missing else fact.partition(": ")[0]  # what follows may be a value
+    if missing:
+        return _missing(missing[1], text, case)
+    return re.sub('"[^"]*"', '"..."', fact.partition(": ")[0])  # what is quoted, and what follows, may be a value
 
 
 def _missing(key: str, text: str, case: Case) -> str:

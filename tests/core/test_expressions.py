@@ -15,7 +15,7 @@ from helixctl.core.record import Record
 from helixctl.errors import Invalid
 from tests.core.making import AT, SETTINGS, made, with_fix
 
-EXTRA = "tags = ['llm', 'gold']\nrelease_date = 2026-01-02\n[limits]\ncontext_window = 128000\n[configuration]\ntoken = 's3cret'\n"
+EXTRA = "tags = ['llm', 'gold']\nrelease_date = 2026-01-02\n[limits]\ncontext_window = 128000\n[configuration]\ntoken = 's3cret'\nlong = '99999999h'\n"
 METRICS = {"success_rate": Decimal("0.95"), "samples": 100, "evaluated_at": AT, "scores": {"mmul": Decimal("0.8")}}
 
 
@@ -154,13 +154,15 @@ def test_a_finding_shows_the_expression_with_the_values_it_saw() -> None:
         ("model.provider.matches(model.configuration.token + '(')", "error"),
         ("timestamp(model.configuration.token) < now", "error"),
         ("model[model['config' + 'uration'].token]", "error"),
+        ("duration(model['config' + 'uration'].long) < duration('1s')", "error"),
         (r"model.provider.matches(model['\x63onfiguration'].token + '(')", "error"),
         ("model.configuration.token", "error"),
     ],
 )
 def test_values_of_the_configuration_reach_no_message(text: str, outcome: str) -> None:
     answer = ask(text)
-    assert (answer.outcome, "s3cret" in answer.message) == (outcome, False)
+    assert answer.outcome == outcome
+    assert not any(value in answer.message for value in ("s3cret", "99999999h"))
 
 
 @pytest.mark.parametrize(
