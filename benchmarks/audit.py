@@ -1,6 +1,6 @@
 """What the audit log costs as ratios: CPU time of whole processes, medians, in one run.
 
-`python benchmarks/audit.py [ENTRIES] [RUNS]` makes a log of so many entries and prints each figure beside its limit.
+`python -m benchmarks.audit [ENTRIES] [RUNS]` makes a log of so many entries and prints each figure beside its limit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Evaluation of many records as ratios: CPU time of whole processes, medians, and the memory they took at most.
 
-`python benchmarks/evaluate.py [RECORDS] [RUNS]` writes the records to a temporary folder, as JSON lines and as Parquet,
+`python -m benchmarks.evaluate [RECORDS] [RUNS]` writes the records to a temporary folder, as JSON lines and as Parquet,
 and compares `helixctl evaluate` with DuckDB running the same aggregate by hand, typed and unchecked, and with `cat`. Each
 round runs all of them, so that what else the machine does weighs on all alike.
 """
@@ -122,8 +122,8 @@ def main() -> int:
         registry, _ = Registry.create(place / "registry", name="bench")
         registry.register(SPECIFICATION.encode())
         lines, few, parquet = place / "many.jsonl", place / "few.jsonl", place / "many.parquet"
-        subprocess.run([sys.executable, __file__, "--write", str(lines), str(count)], check=True)
-        subprocess.run([sys.executable, __file__, "--write", str(few), "1000"], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.evaluate", "--write", str(lines), str(count)], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.evaluate", "--write", str(few), "1000"], check=True)
         reading = f"read_json('{lines}', format = 'newline_delimited', columns = {{{TYPES}}})"
         packed = place / "many.jsonl.gz"
         with packed.open("wb") as file:

@@ -1,6 +1,6 @@
 """How often a comparison is wrong, and how often it finds what is there, simulated: one look, and four planned ones.
 
-`python benchmarks/looks.py [RUNS]` prints the tables of docs/comparison.md; seeded, a minute for each 1,000 runs.
+`python -m benchmarks.looks [RUNS]` prints the tables of docs/comparison.md; seeded, a minute for each 1,000 runs.
 """
 
 from __future__ import annotations

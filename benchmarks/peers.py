@@ -1,6 +1,6 @@
 """The same work in helixctl, GTO and MLflow: CPU time of whole processes as ratios to `python -c pass`, medians, in one run.
 
-`python benchmarks/peers.py [FOLDER] [RUNS]` installs GTO and MLflow from the package index into environments of their own
+`python -m benchmarks.peers [FOLDER] [RUNS]` installs GTO and MLflow from the package index into environments of their own
 below the folder (by default a temporary one), and prints a table for 10, 100 and 1,000 versions of one model. Versions that
 are there already are made in bulk, as each tool would have left them: entries and files, git tags, rows of MLflow's store.
 MLflow has no command for its registry, so its work is a line of Python; it keeps no history, so none is measured.

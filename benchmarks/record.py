@@ -1,6 +1,6 @@
 """Recording as ratios: a stream of many records beside `cat` and `wc -l` of the same file, and one call of a Recorder.
 
-`python benchmarks/record.py [RECORDS] [RUNS]` writes the records to a temporary folder; CPU time of whole processes, medians.
+`python -m benchmarks.record [RECORDS] [RUNS]` writes the records to a temporary folder; CPU time of whole processes, medians.
 The stream ends with a refresh of the rolling metrics, which is in the figures.
 """
 
@@ -48,7 +48,7 @@ def main() -> int:
         lines, few = place / "many.jsonl", place / "none.jsonl"
         few.touch()
         subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("evaluate.py")), "--write", str(lines), str(count)],
+            [sys.executable, "-m", "benchmarks.evaluate", "--write", str(lines), str(count)],
             check=True,
         )
         program = f"'{sys.executable}' -m helixctl record acme/m@1.0.0 -C '{place}/registry'"

@@ -1,6 +1,6 @@
 """What commands cost in registries of 10 to 100,000 versions, as ratios: CPU time of whole processes, medians, in one run.
 
-`python benchmarks/scale.py [LARGEST] [RUNS]` makes registries by a seed, and prints each command as a ratio to `python -c pass`;
+`python -m benchmarks.scale [LARGEST] [RUNS]` makes registries by a seed, and prints each command as a ratio to `python -c pass`;
 then, beside the limits, to the smallest registry, and to `cat` of the same files into /dev/null. `cold` is without what is
 derived: the index of the log and the decoded versions; it is measured up to 10,000.
 """

@@ -1,6 +1,6 @@
 """Start-up of commands as ratios to `python -c pass`: CPU time of whole processes, medians, in one run.
 
-`python benchmarks/startup.py [RUNS]` prints each beside the limit it has to keep.
+`python -m benchmarks.startup [RUNS]` prints each beside the limit it has to keep.
 """
 
 from __future__ import annotations
