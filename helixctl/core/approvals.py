@@ -74,9 +74,9 @@ def answer(wanted: Rule, case: Case) -> Answer:
     """Count the approvals of a version for an action, by people."""
     known, ref = case.approvals, case.subject.ref
     trouble = _trouble(wanted, case)
-    if known is None or trouble:
-        why, fix = trouble or ("", None)
-        return Answer("error", f"could not be evaluated: {why}", fix)
+    if trouble:
+        return Answer("error", f"could not be evaluated: {trouble[0]}", trouble[1])
+    assert known is not None
     judged = rulings(wanted, case)
     sign = " --sign" if wanted.get("signed") else ""
     veto = next((one for one in judged if one.statement.kind == "rejection" and one.why is None), None)

@@ -57,7 +57,7 @@ def cost(limit: Mapping[str, Any], case: Case) -> Answer:
     tokens = (limit["input_tokens"], limit["output_tokens"])
     shape = f"a request of {tokens[0]}+{tokens[1]} tokens"
     missing = [key for key in ("input_per_mtok", "output_per_mtok") if key not in prices]
-    fix = f"helixctl update {case.subject.ref} --set cost.{(*missing, 'input_per_mtok')[0]}=PRICE"
+    fix = f"helixctl update {case.subject.ref} --set cost.{next(iter(missing), 'input_per_mtok')}=PRICE"
     if missing:
         return Answer("error", f"could not be evaluated: cost.{missing[0]} is not stated", fix)
     price = (tokens[0] * prices["input_per_mtok"] + tokens[1] * prices["output_per_mtok"]) / Decimal(1_000_000)

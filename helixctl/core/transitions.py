@@ -137,7 +137,8 @@ def succeeded(record: Record, successor: Ref, now: Snapshot) -> Record:
 def rollback(act: ask.Rollback, request: Request, now: Snapshot) -> Plan:
     """Return a model to the version that served before, or to a chosen one; block the one left behind."""
     left = now.active
-    refuse_drift(now.displaced.get(Status.ACTIVE, ()) if left is None else (), now)
+    if left is None:
+        refuse_drift(now.displaced.get(Status.ACTIVE, ()), now)
     chosen = now.record(Ref(now.model, act.to)) if act.to else now.restorable()
     if left is None:
         raise NothingToRestore(

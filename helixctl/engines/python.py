@@ -8,7 +8,17 @@ from io import BufferedReader
 
 from helixctl.core.stats import Inference, Score, Stats, StatsBuilder
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject
-from helixctl.engines.readers import FIRST, Found, LineError, MismatchError, RestError, Skipped, detected, reader
+from helixctl.engines.readers import (
+    FIRST,
+    Found,
+    LineError,
+    MismatchError,
+    RestError,
+    Skipped,
+    detected,
+    reader,
+    refuse_judged,
+)
 
 MANY_FIELDS = 1000
 """So many names are enough to find one that is like a name which no record has."""
@@ -83,7 +93,8 @@ def _records(stream: BufferedReader, subject: Subject, query: Query) -> Iterator
     number = 0
     try:
         name = query.format or detected(stream.peek(FIRST)[:FIRST], query)
-        for number, found in reader(name, query).read(stream, subject, query):
+        refuse_judged(name, query)
+        for number, found in reader(name).read(stream, subject, query):
             yield number, found
     except EOFError:
         yield number + 1, RestError("the compressed data is broken, or cut short, here")

@@ -34,6 +34,7 @@ def run(
     session = ctx.obj
     registry = session.open()
     then = moment(at, "--at", registry.store.clock())
-    session.emit(
-        Entries.newest(registry.history(ref, at=then), limit).some(lambda: registry.store.unlogged(parse_ref(ref)))
-    )
+    found = Entries.newest(registry.history(ref, at=then), limit)
+    if not found.entries:
+        raise registry.store.unlogged(parse_ref(ref))
+    session.emit(found)

@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core.times import short
-from helixctl.errors import NotFound
 
 if TYPE_CHECKING:
     from helixctl.core.policy import Decision
@@ -37,16 +36,6 @@ class Entries(NamedTuple):
     def newest(cls, oldest_first: Iterable[Mapping[str, Any]], limit: int | None) -> Entries:
         """Return the newest entries first, at most `limit`."""
         return cls(tuple(reversed(deque(oldest_first, maxlen=limit))))
-
-    def some(self, unlogged: Callable[[], NotFound]) -> Entries:
-        """Return these entries.
-
-        Raises:
-            NotFound: there is none.
-        """
-        if not self.entries:
-            raise unlogged()
-        return self
 
 
 class Created(NamedTuple):

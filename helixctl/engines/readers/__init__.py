@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from helixctl.core.names import one_of
 from helixctl.core.stats import Inference, Score
-from helixctl.engines import PLAIN, Query, Reduction, Subject, judged
+from helixctl.engines import Query, Reduction, Subject, judged
 from helixctl.engines.compression import FIRST as FIRST
 from helixctl.errors import Usage
 
@@ -83,15 +83,23 @@ class Reader(Protocol):
         """Yield each record with its line, or its place in the document, counted from 1."""
 
 
-def reader(name: str, query: Query = PLAIN) -> Reader:
-    """Return the reader of that format.
+def refuse_judged(name: str, query: Query) -> None:
+    """Refuse to choose the requests of a format by how they fared.
 
     Raises:
-        Usage: there is none, or the query chooses requests by how they fared.
+        Usage: the query does.
     """
     for field, _ in query.where:
         if any(f"{field}.".startswith(f"{one}.") for one in JUDGED.get(name, ())):
             raise judged(field)
+
+
+def reader(name: str) -> Reader:
+    """Return the reader of that format.
+
+    Raises:
+        Usage: there is none.
+    """
     return cast(Reader, import_module(READERS[one_of("record format", name, READERS)]))
 
 
