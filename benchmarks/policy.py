@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.startup import asked, cpu, environment, prepare
 from helixctl.core.case import Case
-from helixctl.core.expressions import compiled
+from helixctl.core.expressions import holds
 from helixctl.core.lifecycle import Action, Status
 from helixctl.core.policy import decide
 from helixctl.core.policy_file import decode
@@ -51,11 +51,11 @@ def record(version: str, status: Status) -> Record:
 
 
 def decisions(runs: int) -> tuple[float, float]:
-    """Return the milliseconds of the first decision once CEL is loaded, which compiles, and the median of later ones."""
+    """Return the milliseconds of the first decision once CEL has run anything, which compiles, and the median of later ones."""
     rules = [TYPED.format(number) for number in range(50)] + [EXPRESSION.format(number) for number in range(20)]
     policies = (decode((HEAD + "".join(rules)).encode(), "bench.toml"),)
     case = Case(record("2.0.0", Status.TESTING), record("1.0.0", Status.ACTIVE), AT, Settings("r", "r"))
-    compiled("true")
+    assert holds("true", case) is True  # CEL's load, which is no part of a decision
     gc.collect()  # what this script has made until now is not for a decision to look through
     taken = []
     for _ in range(runs + 1):
@@ -87,7 +87,7 @@ def main() -> int:
     plain = ratio(runs, HEAD + TYPED.format(0).replace('"mandatory"', '"advisory"'))
     elsewhere = EXPRESSION.format(0).replace('"mandatory"', '"advisory"')
     rows: tuple[tuple[str, float, float | None], ...] = (
-        ("70 rules, 20 of them expressions, first: ms", first, None),
+        ("70 rules, 20 of them expressions, first: ms", first, LIMIT_MS),
         ("the same again: ms", later, LIMIT_MS),
         ("check without an expression: x pass", plain, 8),
         ("with one that does not match: x pass", ratio(runs, HEAD + elsewhere + 'actions = ["retire"]\n'), None),

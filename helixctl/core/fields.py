@@ -123,8 +123,9 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
 
 def field(record: Record, name: str) -> Any:
     """Return the value of a dotted field of a version file, or None; what follows a free table is one key of it."""
-    found: Any = tables(record)
-    for part in name.split(".", 2):
+    first, *rest = name.split(".", 2)
+    found: Any = record.spec.get(first) if first not in ("lifecycle", "metrics") else getattr(record, first) or None
+    for part in rest:
         found = found.get(part) if isinstance(found, _TABLES) else None
     return found
 

@@ -42,19 +42,18 @@ class Match(NamedTuple):
         spec, regions = case.subject.spec, self.regions if case.region is not None else None
         found = ((case.action,), (spec["model"],), spec.get("tags", ()), (spec["provider"],), (case.region,))
         for kind, values, patterns in zip(self._fields, found, (*self[:4], regions), strict=True):
-            if not _fits(patterns, values):
-                yield f"{kind}: {', '.join(map(str, values)) or 'none'} fits none of {', '.join(patterns or ()) or 'none'}"
+            if patterns is not None and not any(_fits(pattern, one) for one in values for pattern in patterns):
+                yield f"{kind}: {', '.join(map(str, values)) or 'none'} fits none of {', '.join(patterns) or 'none'}"
 
 
-def _fits(patterns: tuple[str, ...] | None, found: tuple[Any, ...]) -> bool:
-    return patterns is None or any(_fits_one(pattern, one) for one in found for pattern in patterns)
-
-
-def _fits_one(pattern: str, found: Any) -> bool:
-    """Tell whether a text fits a pattern; most are plain words or `*`, which need no regular expression."""
-    if pattern in ("*", found):
+def _fits(pattern: str, found: Any) -> bool:
+    """Tell whether a text fits a pattern; most are plain words or end in their only `*`, which needs no regular expression."""
+    if pattern == found:
         return True
-    return any(sign in pattern for sign in "*?[") and fnmatchcase(found, pattern)
+    start = pattern.rstrip("*")
+    if any(sign in start for sign in "*?["):
+        return fnmatchcase(found, pattern)
+    return start != pattern and found.startswith(start)
 
 
 class Rule(NamedTuple):

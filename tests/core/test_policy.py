@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import product
 
 import pytest
 
@@ -287,6 +289,15 @@ def test_a_policy_matches_models_by_pattern(patterns: str, model: str, matches: 
     subject = made()
     subject = Record(subject.source, {**subject.spec, "model": model}, subject.lifecycle)
     assert ("r" in outcomes(judged(subject, found))) is matches
+
+
+@pytest.mark.parametrize("sign", ["a", "A", "*", "?", "[ab]", "[!a]", "[", "."])
+def test_a_pattern_matches_what_a_shell_would(sign: str) -> None:
+    subject = made()
+    for pattern in map("".join, product([sign], ["", "a", "*", "?", "[a]"], ["", "b", "*", "**"])):
+        for tag in ("a", "A", "b", "ab", "aab", "a*", "[a", "a.b", ".", "[]"):
+            case = Case(Record(subject.source, {**subject.spec, "tags": (tag,)}, {}), None, AT, Settings("r", "r"))
+            assert Match(tags=(pattern,)).fits(case) is fnmatchcase(tag, pattern), (pattern, tag)
 
 
 @pytest.mark.parametrize(
