@@ -10,17 +10,27 @@ from helixctl.core import toml
 from helixctl.core.checks import CHECKS
 from helixctl.core.digest import sha256
 from helixctl.core.lifecycle import Action
-from helixctl.core.policy import Match, Policy, Rule
+from helixctl.core.policy import BUILT_IN, Match, Policy, Rule
 from helixctl.errors import Invalid
 
 OWN_ID = "give each rule an id of its own"
+
+
+def rule_id(value: Any) -> str:
+    """An id of its own, not empty and not that of a built-in rule."""
+    found = s.name(value)
+    if found in {rule.id for rule in BUILT_IN}:
+        raise ValueError(f"{found!a} is the id of a built-in rule")
+    return found
+
+
 _MATCH: s.Schema = {"actions": s.some_of(s.one_of(*Action))} | {
     name: s.some_of(s.name) for name in ("models", "tags", "providers", "regions")
 }
 _LEVEL = s.one_of("advisory", "overridable", "mandatory")
 _OVERRIDE = s.table({"ticket": s.name, "groups": s.some_of(s.name)})
 RULE: s.Schema = {
-    "id": s.name,
+    "id": rule_id,
     "enforcement": _LEVEL,
     "description": s.text,
     "override": _OVERRIDE,
@@ -41,7 +51,7 @@ def freeze_schema() -> s.Schema:
     """Return the keys of a `[[freeze]]`; zones are loaded where there is one only."""
     from helixctl.core.freezes import TABLE
 
-    base: s.Schema = {"name": s.name, "enforcement": _LEVEL, "description": s.text, "override": _OVERRIDE, **_MATCH}
+    base: s.Schema = {"name": rule_id, "enforcement": _LEVEL, "description": s.text, "override": _OVERRIDE, **_MATCH}
     return {**base, "when": RULE["when"], "allow": s.list_of(s.one_of(*Action)), **TABLE}
 
 

@@ -365,6 +365,12 @@ BAD = [
         7,
     ),
     (HEAD + "[[rule]]\n" + rule("a") + "[[rule]]\n" + rule("a"), "rule id 'a' stands twice", 7),
+    (HEAD + "[[rule]]\n" + rule("retire-in-service"), "'retire-in-service' is the id of a built-in rule", 4),
+    (
+        HEAD + "[[freeze]]\nname = 'blocked'\nenforcement = 'advisory'\ntimezone = 'UTC'\n",
+        "'blocked' is the id of a built-in rule",
+        4,
+    ),
     (HEAD + "[[rule]]\n" + rule("a", check="not_deprecated = false"), "expected true; leave the rule out", 6),
     (HEAD + "[[rule]]\n" + rule("a", check="through = ['canary']"), "'canary' is none of testing", 6),
     (HEAD + "[[rule]]\n" + rule("a", check="evaluation = { verdict = ['pased'] }"), "did you mean 'passed'?", 6),
