@@ -12,7 +12,7 @@ from helixctl.core.stats import ERROR_CLASSES, MEASURES
 from helixctl.engines import Query
 from helixctl.engines.fields import INSTANT
 from helixctl.engines.readers.native import MAX_COST_USD, MAX_WHOLE
-from helixctl.engines.sql import DAY_US, LIMITS_US
+from helixctl.engines.sql import DAY_US, LIMITS_US, timed_by
 
 CHOOSING = ("model", "version", "region")
 """Fields by which a query may choose records here."""
@@ -29,7 +29,12 @@ _MOST = {
     "confidence": 1,
 }
 _FORMS = tuple(f"????-??-??T[0-2]?:??:{seconds}Z" for seconds in ("??.???", "?[0-9]", "??.??????"))
-"""Usual forms of a time, told at a fraction of the cost of a pattern: the cast refuses what else is no digit, but a space."""
+"""Usual forms of a time, told at a fraction of the cost of a pattern.
+
+The cast refuses what else is no digit, but a space, and a tab and its like before the hour.
+"""
+_LATE = f"us % {DAY_US} = 0 AND ts LIKE '___________24%'"
+"""An hour of 24, which the cast takes for midnight."""
 
 
 def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str, str, str | None]) -> str:
@@ -46,7 +51,7 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     text = "CASE WHEN error LIKE '\"%' OR regexp_full_match(error, '-?[0-9]+') THEN json_extract_string(error, '$') END"
     scaled = "TRY_CAST(floor({0} * CAST({1} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT) AS {0}"
     values = (
-        *("us", "region", "failed", "TRY_CAST(ceil(latency_ms) AS BIGINT) AS latency"),
+        *("us", "region", "failed", "CASE WHEN NOT failed THEN TRY_CAST(ceil(latency_ms) AS BIGINT) END AS latency"),
         f"CASE WHEN failed AND error IS NOT NULL THEN {text} END AS text",
         *(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in MEASURES[:2]),
         *(scaled.format(name, unit) for name, unit in (("cost", 10**9), ("confidence", 10**6))),
@@ -57,9 +62,8 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
         table = f"(SELECT * REPLACE (CASE WHEN cost IS NULL THEN {price} ELSE cost END AS cost) FROM {table})"
     state = "CASE WHEN is_kept THEN 0 ELSE -1 END" if is_choosing else "0"
     keys = [kept.format(one) for one in ("region", "day", "fault")]
-    timed = kept.format("CASE WHEN NOT failed THEN latency END")
     sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in MEASURES]
-    cells = ", ".join([state, *keys, "count(*)", "max(us)", f"histogram({timed})", *sums])
+    cells = ", ".join([state, *keys, "count(*)", "max(us)", timed_by(kept.format("latency")), *sums])
     keyed = (
         f"SELECT *, us // {DAY_US} AS day, CASE WHEN failed THEN coalesce({class_}, {_OTHER}) END AS fault FROM {table}"
     )
@@ -74,11 +78,12 @@ def counted(query: Query) -> str:
 def _sound(query: Query, within: tuple[int | None, int | None]) -> str:
     """Return the SQL of the records with numbers for texts; reading an unsound one is an error."""
     numbers = ", ".join(f"CAST({name} AS DOUBLE) AS {name}" for name in _MOST)
-    failed = "CASE success WHEN 'true' THEN false WHEN 'false' THEN true END AS failed"
-    table = f"(SELECT ts, {_instant()} AS us, model, version, region, error, {failed}, {numbers} FROM {_texts()})"
-    claims = " AND ".join(_claims(query, within))
+    names = "ts, model, version, region, error, success"
+    table = f"(SELECT {names}, {_instant()} AS us, success = 'false' AS failed, {numbers} FROM {_texts()})"
     chosen = [f"WHEN NOT ({' AND '.join(_choices(query, (None, None)))}) THEN true"] if query.where else []
-    return f"{table} WHERE CASE {' '.join(chosen)} WHEN {claims} THEN true ELSE error('not plainly sound') END"
+    faults = " OR ".join(_faults(query, within)), _LATE
+    unsound = [f"WHEN {fault} THEN error('not plainly sound')" for fault in faults]
+    return f"{table} WHERE CASE {' '.join(chosen + unsound)} ELSE true END"
 
 
 def _texts() -> str:
@@ -96,18 +101,20 @@ def _instant() -> str:
     return f"CASE WHEN ts GLOB '{_FORMS[0]}' {fast} WHEN ({usual}) {fast} WHEN ts IS NOT NULL THEN CASE {other} ELSE -1 END END"
 
 
-def _claims(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:
+def _faults(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:
+    """Yield what makes a record unsound; said of faults, as NULL is none, each is one plain comparison."""
     chosen = {name for name, _ in query.where}
-    yield from (f"({name} = ${name}) IS NOT FALSE" for name in CHOOSING[:2] if name not in chosen)
-    yield "failed IS NOT NULL AND (failed OR latency_ms IS NOT NULL)"
-    yield "regexp_matches(error, '^-?[NnIi]') IS NOT TRUE"  # NaN and Infinity, which are no JSON
+    yield from (f"{name} <> ${name}" for name in CHOOSING[:2] if name not in chosen)
+    yield "success IS NULL OR success <> 'true' AND success <> 'false'"
+    yield "NOT failed AND latency_ms IS NULL"
+    yield "regexp_matches(error, '^-?[NnIi]')"  # NaN and Infinity, which are no JSON
     for name, most in _MOST.items():
-        whole = f" AND {name} = floor({name})" if name.endswith("tokens") else ""
-        yield f"({name} BETWEEN 0 AND {most}{whole}) IS NOT FALSE"
+        yield f"{name} < 0 OR {name} > {most}"
+        if name.endswith("tokens"):
+            yield f"{name} <> floor({name})"
+    yield f"us < {LIMITS_US[0]} OR us >= {LIMITS_US[1]}"
     if any(at is not None for at in within):
-        yield "us IS NOT NULL"
-    odd = f"us % {DAY_US} = 0 AND ts LIKE '___________24%'"
-    yield f"CASE WHEN {odd} THEN false ELSE (us >= {LIMITS_US[0]} AND us < {LIMITS_US[1]}) IS NOT FALSE END"
+        yield "us IS NULL"
 
 
 def _choices(query: Query, within: tuple[int | None, int | None]) -> Iterator[str]:

@@ -177,7 +177,7 @@ def grouped(of: Reading, *, is_local: bool = False, is_wide: bool = True) -> str
     squares of each measure.
 
     Args:
-        is_local: latency is a map from each to how many; else a row is of one latency, and state names the fault.
+        is_local: latency is what `timed_by` gives; else a row is of one latency, and state names the fault.
         is_wide: sums and squares are of a type that holds them whatever the numbers.
     """
     of = _layered(of)
@@ -206,10 +206,15 @@ def grouped(of: Reading, *, is_local: bool = False, is_wide: bool = True) -> str
     inner = f"SELECT state, place, us, {', '.join(MEASURES[:2])}, confidence, {made} FROM ({inner}) AS t3"
     numbers = {name: f"CAST({name} AS {of.dialect.wide})" if is_wide else name for name in MEASURES}
     sums = [sql for name, one in numbers.items() for sql in (f"count({name})", f"sum({one})", f"sum({one} * {one})")]
-    latency, key = ("histogram(latency)", "1, 2, 3, 4") if is_local else ("latency", "1, 2, 3, 4, 8")
+    latency, key = (timed_by("latency"), "1, 2, 3, 4") if is_local else ("latency", "1, 2, 3, 4, 8")
     told = ("state", "place", "midnight", '"class"', "count(*)", "min(us)", "max(us)", latency, *sums)
     cells = ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(told))
     return f"SELECT {cells} FROM ({inner}) AS t4 GROUP BY {key}"
+
+
+def timed_by(latency: str) -> str:
+    """Return DuckDB's SQL of the latencies of a group and how many requests took each; as lists, a map is slow to be read."""
+    return f"row(map_keys(histogram({latency})), map_values(histogram({latency})))"
 
 
 def class_of(fields: Mapping[str, Field], dialect: Dialect = DUCKDB) -> str:
@@ -248,11 +253,11 @@ def priced(subject: Subject, dialect: Dialect = DUCKDB) -> str | None:
 
 
 def reduction(rows: Sequence[Sequence[Any]], subject: Subject) -> Reduction:
-    """Return what the rows of `grouped` say; those that are malformed are left to the caller."""
+    """Return what the rows of `grouped` say, latencies and their counts as a pair; malformed ones are left to the caller."""
     builder = StatsBuilder(subject.model, subject.version)
-    for row_state, region, day, error, count, _, _, latencies, *sums in rows:
+    for row_state, region, day, error, count, _, _, (latencies, counts), *sums in rows:
         if not row_state:
-            timed = latencies or {}
+            timed = dict(zip(latencies or (), counts or (), strict=True))
             untimed = count - sum(timed.values())
             cells = (untimed, *_failures(error, untimed), *(value or 0 for value in sums))
             builder.put((region, None if day is None else instant(day).date()), cells, timed)
