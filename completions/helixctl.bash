@@ -1,4 +1,5 @@
 # bash completion for helixctl; made by: helixctl completion bash
+_helixctl_refs() { helixctl __complete "${registry[@]}" "$cur" 2>/dev/null; }
 _helixctl() {
   local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=()
   line=($cur); [[ "$cur" == *" " ]] && line+=("")
@@ -106,9 +107,11 @@ _helixctl() {
     "deprecate -o") words="text json" ;;
     "deprecate --output") words="text json" ;;
     "deprecate --color") words="auto always never" ;;
+    "deprecate --replacement") words="$(_helixctl_refs)" ;;
     "retire -o") words="text json" ;;
     "retire --output") words="text json" ;;
     "retire --color") words="auto always never" ;;
+    "retire --confirm") words="$(_helixctl_refs)" ;;
     "block -o") words="text json" ;;
     "block --output") words="text json" ;;
     "block --color") words="auto always never" ;;
@@ -173,6 +176,7 @@ _helixctl() {
     "evaluate --color") words="auto always never" ;;
     "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
     "evaluate --engine") words="python duckdb ibis prometheus" ;;
+    "evaluate --baseline") words="$(_helixctl_refs)" ;;
     "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
@@ -199,12 +203,14 @@ _helixctl() {
     "audit log -o") words="text json ndjson csv plain" ;;
     "audit log --output") words="text json ndjson csv plain" ;;
     "audit log --color") words="auto always never" ;;
+    "audit log --model") words="$(_helixctl_refs)" ;;
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
     "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
+    "audit export --model") words="$(_helixctl_refs)" ;;
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
@@ -212,6 +218,7 @@ _helixctl() {
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
+    "audit report --model") words="$(_helixctl_refs)" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;
@@ -227,12 +234,13 @@ _helixctl() {
     "reconcile -o") words="text json" ;;
     "reconcile --output") words="text json" ;;
     "reconcile --color") words="auto always never" ;;
+    "reconcile --keep") words="$(_helixctl_refs)" ;;
     *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
     *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
       elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
-      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${registry[@]}" "$cur" 2>/dev/null)"
+      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
@@ -272,9 +280,11 @@ _helixctl() {
     "deprecate -o") words="text json" ;;
     "deprecate --output") words="text json" ;;
     "deprecate --color") words="auto always never" ;;
+    "deprecate --replacement") words="$(_helixctl_refs)" ;;
     "retire -o") words="text json" ;;
     "retire --output") words="text json" ;;
     "retire --color") words="auto always never" ;;
+    "retire --confirm") words="$(_helixctl_refs)" ;;
     "block -o") words="text json" ;;
     "block --output") words="text json" ;;
     "block --color") words="auto always never" ;;
@@ -339,6 +349,7 @@ _helixctl() {
     "evaluate --color") words="auto always never" ;;
     "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
     "evaluate --engine") words="python duckdb ibis prometheus" ;;
+    "evaluate --baseline") words="$(_helixctl_refs)" ;;
     "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
@@ -365,12 +376,14 @@ _helixctl() {
     "audit log -o") words="text json ndjson csv plain" ;;
     "audit log --output") words="text json ndjson csv plain" ;;
     "audit log --color") words="auto always never" ;;
+    "audit log --model") words="$(_helixctl_refs)" ;;
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
     "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
+    "audit export --model") words="$(_helixctl_refs)" ;;
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
@@ -378,6 +391,7 @@ _helixctl() {
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
+    "audit report --model") words="$(_helixctl_refs)" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;
@@ -393,6 +407,7 @@ _helixctl() {
     "reconcile -o") words="text json" ;;
     "reconcile --output") words="text json" ;;
     "reconcile --color") words="auto always never" ;;
+    "reconcile --keep") words="$(_helixctl_refs)" ;;
         esac
       fi ;;
   esac

@@ -11,17 +11,23 @@ from helixctl.errors import leaves
 
 TOPICS = (*menu.COMMANDS, *(one.code for one in leaves()))
 """What `helixctl help` explains."""
+REFERENCES = ("REF", "MODEL", "CANDIDATE", "BASELINE")
+"""What help calls an argument, or the value of an option, that is a reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A command as a shell sees it: its words, purpose, options, what each option takes, its arguments' kind and number."""
+    """A command as a shell sees it: its words, purpose, options, what each option takes, its arguments' kind and number.
+
+    `refs` are the options that take a reference.
+    """
 
     path: tuple[str, ...]
     summary: str
     options: tuple[tuple[str, str], ...]
     choices: dict[str, tuple[str, ...]]
     takes_value: frozenset[str]
+    refs: tuple[str, ...]
     argument: str
     arguments: int
 
@@ -45,13 +51,10 @@ def _walk(path: tuple[str, ...], table: dict[str, menu.Entry]) -> Iterator[Words
 
 
 def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
-    options, choices, takes_value, argument, arguments = (
-        [("--help", "Show the help."), ("-h", "Show the help.")],
-        {},
-        set(),
-        "none",
-        0,
-    )
+    options = [("--help", "Show the help."), ("-h", "Show the help.")]
+    choices: dict[str, tuple[str, ...]] = {}
+    takes_value, refs = set[str](), list[str]()
+    argument, arguments = "none", 0
     for param in command.params:
         if param.param_type_name == "argument":
             argument, arguments = _argument(param), arguments + 1
@@ -62,14 +65,15 @@ def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
         options += [(name, param.help or "") for name in names]
         if not param.is_flag:
             takes_value.update(names)
+            refs += names if param.metavar in REFERENCES else ()
             offered = _choices(param, entry)
             choices |= dict.fromkeys(names, offered) if offered else {}
-    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), argument, arguments)
+    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), tuple(refs), argument, arguments)
 
 
 def _argument(param: Any) -> str:
     metavar = (param.metavar or "").strip("[]")
-    if metavar in ("REF", "MODEL", "CANDIDATE", "BASELINE"):
+    if metavar in REFERENCES:
         return "ref"
     is_choice = hasattr(param.type, "choices") or metavar == "COMMAND|CODE"
     return "dir" if metavar == "DIR" else "choice" if is_choice else "none"
@@ -116,6 +120,7 @@ def _bash(commands: list[Words]) -> str:
         for name, offered in one.choices.items():
             if name != "argument":
                 values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
+        values += [f'    "{one.name} {name}") words="$(_helixctl_refs)" ;;' for name in one.refs]
     return _BASH.format(
         tops=" ".join(_tops()),
         groups="|".join(menu.GROUPS),
@@ -128,6 +133,7 @@ def _bash(commands: list[Words]) -> str:
 
 _BASH = """\
 # bash completion for helixctl; made by: helixctl completion bash
+_helixctl_refs() {{ helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null; }}
 _helixctl() {{
   local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none most=0 command="" prev="" registry=()
   line=($cur); [[ "$cur" == *" " ]] && line+=("")
@@ -157,7 +163,7 @@ _helixctl() {{
     *)
       if [[ "$cur" == -* ]]; then words="$options"
       elif [[ "$prev" == -* ]] && [[ "|{valued}|" == *"|$prev|"* ]]; then return
-      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null)"
+      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
@@ -200,6 +206,7 @@ def _zsh_option(one: Words, name: str, text: str) -> str:
         return f"{name}[{plain}]"
     files = dict.fromkeys(("-f", "--file", "--from", "--baseline-from"), "_files")
     files |= dict.fromkeys(("-C", "--registry"), "_files -/")
+    files |= dict.fromkeys(one.refs, "_helixctl_refs")
     offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
     return f"*{name}[{plain}]:value:{offered}"
 
@@ -267,6 +274,8 @@ def _fish_command(one: Words) -> Iterator[str]:
         value = " -r" if name in one.takes_value else ""
         if name in one.choices:
             value = f" -x -a '{' '.join(one.choices[name])}'"
+        elif name in one.refs:
+            value = " -x -a '(__helixctl_refs)'"
         yield f"complete -c helixctl -n '{seen}' {flag}{value} -d {_fish_quoted(text)}"
 
 
@@ -292,7 +301,8 @@ def _powershell(commands: list[Words]) -> str:
         options = ", ".join(_ps_quoted(name) for name, _ in one.options)
         values = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(offered)})" for name, offered in one.choices.items())
         rows.append(
-            f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; values = @{{ {values} }} }}"
+            f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; "
+            f"refs = @({_ps_list(one.refs)}); values = @{{ {values} }} }}"
         )
     groups = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(tuple(table))})" for name, table in menu.GROUPS.items())
     return _POWERSHELL.format(tops=_ps_list(tuple(_tops())), groups=groups, commands="\n".join(rows))
@@ -326,7 +336,7 @@ Register-ArgumentCompleter -Native -CommandName helixctl -ScriptBlock {{
     $registry = if ($at -ge 0 -and $at + 1 -lt $typed.Count) {{ @('-C', $typed[$at + 1]) }} else {{ @() }}
     if ($command.values.ContainsKey($previous)) {{ $offers = $command.values[$previous] }}
     elseif ($word -like '-*') {{ $offers = $command.options }}
-    elseif ($command.kind -eq 'ref') {{ $offers = @(helixctl __complete @registry $word 2>$null) }}
+    elseif ($command.kind -eq 'ref' -or $command.refs -contains $previous) {{ $offers = @(helixctl __complete @registry $word 2>$null) }}
     elseif ($command.kind -eq 'choice') {{ $offers = $command.values['argument'] }}
     else {{ $offers = @() }}
   }}

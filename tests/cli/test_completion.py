@@ -25,6 +25,8 @@ REFS = {
     "helixctl show openai/gpt@2": ["openai/gpt@2.0.0"],
     "helixctl check --for activate m@1.1": ["m@1.1.0"],
     "helixctl show --color never -q m@1.1": ["m@1.1.0"],
+    "helixctl audit log --model ope": ["openai/gpt", "openai/gpt@"],
+    "helixctl evaluate m@1.1.0 --baseline m@a": ["m@active"],
     "helixctl show nothing@": [],
 }
 WORDS = {
