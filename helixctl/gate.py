@@ -155,7 +155,7 @@ def _result(request: Request, plan: Plan, decision: Decision | None) -> Result:
         changes=changes if allowed else (),
         decision=decision,
         undo=plan.undo if plan.effects and allowed else None,
-        warnings=(plan.note,) if plan.note else (),
+        warnings=(plan.note,) if plan.note and allowed else (),
     )
 
 

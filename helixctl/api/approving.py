@@ -186,7 +186,7 @@ class Approvals(NamedTuple):
         for place, (one, person, why) in enumerate(approvals.rulings({}, case)):
             whys = [(name, row[place].why) for name, row in judged]
             counts_for = tuple(name for name, each in whys if each is None and one.kind == "approval")
-            told = next(filter(None, (each for _, each in whys)), why) or (
+            told = (next(filter(None, (each for _, each in whys)), None) if whys else why) or (
                 known.lost and f"cannot be told: {known.lost}"
             )
             weighed.append(Weighed(one, person, () if known.lost else counts_for, told))

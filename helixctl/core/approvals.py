@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import needs, times
-from helixctl.core.case import Answer, Case
+from helixctl.core.case import LEFT_OUT, Answer, Case
 from helixctl.core.lifecycle import Action
 from helixctl.core.people import APPROVERS, People
 from helixctl.core.statement import Statement
@@ -119,7 +119,7 @@ def _trouble(wanted: Rule, case: Case) -> tuple[str, str] | None:
     """Return why nothing can be said about the approvals of a version, and what to do about it, or None."""
     known, action = case.approvals, case.action
     if action in MAKING:
-        return f"what {action} makes cannot be approved before it is made", f"leave {action} out of the rule's actions"
+        return f"what {action} makes cannot be approved before it is made", LEFT_OUT.format(action)
     if known is None:
         return "the approvals were not read", "helixctl verify"
     if known.lost:
@@ -173,6 +173,9 @@ def _objections(found: Found, one: Statement, wanted: Rule, case: Case) -> Itera
         yield f"is for {one.action}: what that makes cannot be approved before it is made"
     if one.action != case.action:
         yield f"is for {one.action}, not for {case.action}"
+    groups = tuple(wanted.get("groups", ()))
+    if groups and "required" not in wanted and not known.people.is_in(one.by, groups):
+        yield f"is by somebody in none of the groups that count: {', '.join(groups)}"
     if one.specification != case.subject.specification_digest:
         yield "is of another specification: a value was changed since"
     if one.at > case.at + times.CLOCK_TOLERANCE:

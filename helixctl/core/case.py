@@ -75,6 +75,10 @@ def outdated(record: Record) -> str | None:
     return None
 
 
+LEFT_OUT = "leave {} out of the rule's actions"
+"""What to do about a rule that asks what cannot be so before an action."""
+
+
 class Answer(NamedTuple):
     """What a check found: pass, fail, inconclusive, error or not_applicable; why; what to type; which approvals counted."""
 

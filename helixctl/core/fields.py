@@ -28,7 +28,7 @@ def check(wanted: tuple[Mapping[str, Any], ...], case: Case) -> Answer:
         for outcome, message in _judged(one, case):
             told[outcome].append(message)
             if outcome != "pass":
-                fixes.append(fix(one, case.subject.ref))
+                fixes.append(fix(one, case.subject.ref, field(case.subject, one["field"])))
     worst = next((outcome for outcome, messages in told.items() if messages), "not_applicable")
     unknown = [f"could not be evaluated: {'; '.join(told['error'])}"] if told["error"] else []
     messages = [*unknown, *told["fail"]] if fixes else told["pass"]
@@ -189,8 +189,12 @@ def said(name: str, value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def fix(wanted: Mapping[str, Any], ref: object) -> str | None:
-    """Return what to type where a version lacks a field or its bounds do not hold, or None."""
+def fix(wanted: Mapping[str, Any], ref: object, found: Any = None) -> str | None:
+    """Return what to type where a version lacks a field or its bounds do not hold, or None.
+
+    Args:
+        found: what the field has.
+    """
     name = wanted["field"]
     table = name.partition(".")[0]
     if table == "metrics":
@@ -198,7 +202,9 @@ def fix(wanted: Mapping[str, Any], ref: object) -> str | None:
     if table not in SPECIFICATION or name in ("schema", "model", "version"):
         return None
     if table == name == "capabilities" and "contains" in wanted:
-        return f"helixctl update {ref} --set capabilities.{wanted['contains'][0]}=true"
+        has = found if isinstance(found, Mapping) else {}
+        lacking = next((one for one in wanted["contains"] if has.get(one) is not True), wanted["contains"][0])
+        return f"helixctl update {ref} --set capabilities.{lacking}=true"
     return f"helixctl update {ref} --set {name}=VALUE"
 
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helixctl.core import toml
-from helixctl.core.case import Answer, Case
+from helixctl.core.case import LEFT_OUT, Answer, Case
 from helixctl.core.checks import CHECKS
 from helixctl.core.lifecycle import REACHED_BY, Action
 from helixctl.core.names import Ref
@@ -215,7 +215,16 @@ def finding(policy: Policy, rule: Rule, case: Case, *, overridden: bool = False)
 
         why = barred(rule, case)
         outcome, message = (outcome, f"{message}; {why}") if why else ("overridden", message)
-    return Finding(rule.id, rule.enforcement, outcome, message, answer.fix, answer.used)
+    return Finding(rule.id, rule.enforcement, outcome, message, _fix(answer.fix, case), answer.used)
+
+
+def _fix(fix: str | None, case: Case) -> str | None:
+    """Return what to type; of a version that is still to be registered nothing but its registration can be."""
+    ref = str(case.subject.ref)
+    if case.action != Action.REGISTER or not fix or ref not in fix:
+        return fix
+    change = f"helixctl update {ref}"
+    return fix.replace(change, f"helixctl register {ref}") if change in fix else LEFT_OUT.format(case.action)
 
 
 def _answer(rule: Rule, case: Case) -> Answer:

@@ -104,6 +104,8 @@ def _vouched(data: bytes, folder: str, at: datetime, trust: Trust) -> str:
             _refuse_unread(trust.revoked or b"", revoked[1])
             raise BadSignature(f"the key of {principal!a} is revoked")
     known = _keygen("check-novalidate", space, "-s", signature, given=data)
+    if b"namespace does not match" in known.stderr:
+        raise BadSignature(f"the signature was made for something else than {_SIGNED[space]}: another namespace")
     if known.returncode != 0:
         raise BadSignature("the signature does not match the bytes")
     for number, (_, fact) in enumerate(_LIMITS):

@@ -16,6 +16,7 @@ from helixctl.core.settings import Settings
 from helixctl.errors import BadSettings, NotFound
 from helixctl.storage import git
 from helixctl.storage.registry import Store
+from helixctl.storage.tree import MARKER
 
 SIGNERS, REVOKED = "trust/allowed_signers", "trust/revoked_keys"
 _PATTERN = re.compile(rb'[ \t]*(?!#)[^ \t\r"]*(?:"[^"]*)?[*?!]')
@@ -55,7 +56,10 @@ def commit_of(store: Store, settings: Settings) -> str | None:
     Raises:
         NotFound: git knows no such commit here.
     """
-    return git.commit_of(store.root, settings.ref) if settings.ref else None
+    try:
+        return git.commit_of(store.root, settings.ref) if settings.ref else None
+    except NotFound as error:
+        raise NotFound(f"{MARKER}: trust.ref: {error.message}", hint=error.hint) from None
 
 
 def refuse_patterns(signers: bytes) -> None:

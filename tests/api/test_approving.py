@@ -84,6 +84,31 @@ def test_statements_are_listed_in_each_format(place: Place, cli: Callable[..., R
     assert cli("override", "list", "-o", "csv").out == "entry,ref,by,at,rules\r\n"
 
 
+def test_an_approval_of_somebody_in_no_group_that_counts_is_refused_and_what_counts_has_no_why(place: Place) -> None:
+    groups = (
+        '[[rule]]\nid = "g"\nenforcement = "mandatory"\nactions = ["activate"]\napprovals = { groups = { sec = 1 } }\n'
+    )
+    own = (
+        groups.replace('"g"', '"own"')
+        .replace("activate", "testing")
+        .replace("groups = { sec = 1 }", "required = 1, self_approval = true")
+    )
+    (place.root / "policies/default.toml").write_text(f'schema = 1\nname = "p"\n{groups}{own}')
+    (place.root / "trust").mkdir()
+    people = "".join(f'{name} = ["{name}@example.com"]\n' for name in ("alice", "bob", "eve"))
+    (place.root / "trust/approvers.toml").write_text(f'schema = 1\n[people]\n{people}[groups]\nsec = ["eve"]\n')
+    place.register("m@1.0.0")
+    approvals, before = place.registry.approvals, place.files()
+    with pytest.raises(Usage, match="would not count: it is by somebody in none of the groups that count: sec"):
+        approvals.approve("m@1.0.0", actor=BOB)
+    assert place.files() == before
+    approvals.approve("m@1.0.0", actor=EVE)
+    approvals.approve("m@1.0.0", "testing")
+    for action, rule in (("activate", "g"), ("testing", "own")):
+        (counting,) = (one for one in approvals.of("m@1.0.0", action).rulings if one.counts_for)
+        assert (counting.counts_for, counting.why) == ((rule,), None)
+
+
 RULES = """\
 schema = 1
 name = "p"
@@ -181,3 +206,23 @@ def test_the_log_tells_what_was_approved_by_what_an_activation_passed_and_who_sc
         f"    of override: {used.entry}\n",
     ):
         assert line in text
+
+
+def test_a_commit_that_trust_is_read_from_is_named_with_its_setting(place: Place, cli: Callable[..., Ran]) -> None:
+    place.register("m@1.0.0")
+    with (place.root / "helix.toml").open("a") as handle:
+        handle.write('\n[trust]\nref = "nope"\n')
+    ran = cli("approvals", "m@1.0.0")
+    assert (ran.code, ran.out) == (4, "")
+    assert "helix.toml: trust.ref: " in ran.err
+
+
+def test_a_denied_deprecation_does_not_say_that_nothing_serves(place: Place, cli: Callable[..., Ran]) -> None:
+    place.serve("m@1.0.0")
+    rule = '[[rule]]\nid = "r"\nenforcement = "mandatory"\ncheck = { field = "limits.context_window", min = 10 }\n'
+    (place.root / "policies/default.toml").write_text(
+        f'schema = 1\nname = "p"\n[match]\nactions = ["deprecate"]\n{rule}'
+    )
+    ran = cli("deprecate", "m@1.0.0")
+    assert (ran.code, "no active version" in ran.err) == (3, False)
+    assert place.registry.show("m@active").version == "1.0.0"

@@ -46,6 +46,11 @@ def test_a_metric_of_what_is_no_longer_served_is_none() -> None:
         assert CHECKS["check"].answer(wanted, Case(found, None, AT, SETTINGS, out)).outcome == "pass"
 
 
+def test_a_lacking_capability_is_the_one_to_be_set() -> None:
+    answer = ask({"field": "capabilities", "contains": ["streaming", "vision"]})
+    assert (answer.outcome, answer.fix) == ("fail", "helixctl update m@1.0.0 --set capabilities.vision=true")
+
+
 BOUNDARIES: list[tuple[Mapping[str, Any], str]] = [
     ({"field": "metrics.p95_latency_ms", "min": 900}, "pass"),
     ({"field": "metrics.p95_latency_ms", "min": D("900.1")}, "fail"),

@@ -498,3 +498,16 @@ def test_what_does_not_match_is_told_with_what_was_found_and_wanted() -> None:
         "providers: in-house fits none of acme",
         "regions: us fits none of eu",
     ]
+
+
+def test_what_a_denied_registration_lacks_is_to_be_set_by_it() -> None:
+    checks = [
+        'check = { field = "limits.context_window", min = 10 }',
+        "evaluation = { verdict = ['passed'] }",
+        "expr = 'model.limits.context_window >= 10.0'",
+    ]
+    found = policy(*(rule(f"r{at}", check=check, more="actions = ['register']\n") for at, check in enumerate(checks)))
+    decision = decide(Action.REGISTER, Case(made(), None, AT, Settings("r", "r")), (found,))
+    fixes = {one.rule: one.fix for one in decision.findings if one.outcome not in ("pass", "not_applicable")}
+    limit = "helixctl register m@1.0.0 --set limits.context_window=VALUE"
+    assert fixes == {"r0": limit, "r1": "leave register out of the rule's actions", "r2": limit}
