@@ -1,8 +1,8 @@
 # bash completion for helixctl; made by: helixctl completion bash
 _helixctl_refs() { helixctl __complete "${registry[@]}" "$cur" 2>/dev/null; }
 _helixctl() {
-  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=()
-  line=($cur); [[ "$cur" == *" " ]] && line+=("")
+  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=() offers word
+  read -r -a line <<< "$cur"; [[ "$cur" == *" " ]] && line+=("")
   cur="${line[${#line[@]}-1]}"; (( ${#line[@]} > 1 )) && prev="${line[${#line[@]}-2]}"
   local i=1 count=${#line[@]} seen=0
   (( count > 2 )) && { command="${line[1]}"; i=2; }
@@ -411,7 +411,8 @@ _helixctl() {
         esac
       fi ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+  COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
+  for word in "${offers[@]}"; do [[ "$word" == "$cur"* ]] && COMPREPLY+=("$word"); done
   local cut="${cur%"${cur##*[@:=]}"}"
   if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]]; then
     shopt -q hostcomplete && cut="${cut%@}"  # readline then replaces the @ with what follows it

@@ -4,6 +4,8 @@ import os
 
 FEW, MANY = 20, 1000
 """Beyond so many folders at one place: what is below each is offered when it is typed; nobody looks into any."""
+SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+/@")
+"""What references are made of; a folder that is called otherwise is no model, and a shell might obey it."""
 ALIASES = ("active", "canary", "latest", "previous")
 
 
@@ -20,7 +22,7 @@ def answer(arguments: list[str]) -> int:
     found = _root(root)
     if found is not None:
         words = sorted(word for word in _words(os.path.join(found, "models"), typed) if word.startswith(typed))
-        text = "".join(f"{word}\n" for word in words if word.isascii() and word.isprintable())
+        text = "".join(f"{word}\n" for word in words if SIGNS.issuperset(word))
         try:
             print(text, end="", flush=True)  # noqa: T201
         except OSError:

@@ -86,10 +86,10 @@ def typed_by(terminal: int, wanted: bytes) -> bytes:
     return seen
 
 
-def bash(line: str, breaks: str, cwd: Path) -> list[str]:
+def bash(line: str, breaks: str, cwd: Path, programs: Path = Path(sys.executable).parent) -> list[str]:
     """Return what bash would offer at the end of a line, with the script sourced in a real bash."""
     asks = 'source /dev/stdin; COMP_POINT=${#COMP_LINE}; _helixctl; printf "%s\\n" "${COMPREPLY[@]}"'
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{programs}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "--norc", "-c", f"shopt -u hostcomplete; COMP_WORDBREAKS=$BREAKS; {asks}"],
         input=script("bash"),
@@ -196,12 +196,30 @@ def test_no_registry_means_nothing_to_offer_and_no_error(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_name_that_a_terminal_would_obey_is_not_offered(offered: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = offered.root / "models" / "z\x1b[31m"
+@pytest.mark.parametrize(
+    "name", ["z\x1b[31m", "z$(touch pwned)", "z`touch pwned`", "z;touch pwned", "z*", "z\ny", "zé"]
+)
+def test_a_name_that_a_terminal_or_shell_would_obey_is_not_offered(
+    offered: Place, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    folder = offered.root / "models" / name
     folder.mkdir()
     (folder / "1.0.0.toml").touch()
+    (offered.root / "models/m/1.2.0$(touch pwned).toml").touch()
     assert answer(["-C", str(offered.root), "z"]) == 0
     assert capsys.readouterr().out == ""
+    assert bash("helixctl show z", "", offered.root) == []
+    assert bash("helixctl show m@1.2", "", offered.root) == []
+    assert not (offered.root / "pwned").exists()
+
+
+def test_bash_obeys_nothing_that_is_offered_to_it(offered: Place) -> None:
+    program = offered.root / "bin/helixctl"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf '%s\\n' 'z$(touch${IFS}pwned)' 'z`touch${IFS}pwned`' 'z*'\n")
+    program.chmod(0o755)
+    assert len(bash("helixctl show z", "", offered.root, program.parent)) == 3
+    assert not (offered.root / "pwned").exists()
 
 
 def test_of_many_folders_those_are_offered_that_the_next_letters_choose_among(
