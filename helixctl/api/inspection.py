@@ -73,7 +73,7 @@ class Overview(NamedTuple):
     Args:
         unrecorded: settings, policies and trust that were edited since the last write.
         strays: the files of the schedule that do not count. broken_log: why the log was not looked at.
-        at: the time of which it tells, None for now; of the past only the models are known.
+        at: the time of which it tells, None for now; of the past only the models are known. has_gaps: entries lack.
     """
 
     models: tuple[ModelStatus, ...]
@@ -81,6 +81,7 @@ class Overview(NamedTuple):
     strays: tuple[HelixError, ...] = ()
     broken_log: HelixError | None = None
     at: datetime | None = None
+    has_gaps: bool = False
 
     @property
     def integrity(self) -> str:
@@ -88,7 +89,7 @@ class Overview(NamedTuple):
         if self.broken_log:
             return "tampered"
         troubles = [one for model in self.models for one in model.broken]
-        if any(one.path and not one.path.endswith(".toml") for one in troubles):
+        if self.has_gaps or any(one.path and not one.path.endswith(".toml") for one in troubles):
             return "needs_reconcile"
         return "drift" if troubles or self.strays or any(model.drifted for model in self.models) else "ok"
 
@@ -161,7 +162,8 @@ def _overview(store: Store, found: tuple[ModelStatus, ...], book: Ledger) -> Ove
         one._replace(overrides=tuple(overrides.get(one.model, ())), scheduled=tuple(scheduled.get(one.model, ())))
         for one in found
     )
-    return Overview(models, tuple(path for path, _, _ in edited(store.root, book)), agenda.broken)
+    unrecorded = tuple(path for path, _, _ in edited(store.root, book))
+    return Overview(models, unrecorded, agenda.broken, has_gaps=book.has_gaps())
 
 
 def overview_at(store: Store, at: datetime, now: datetime, model: str | None) -> Overview:

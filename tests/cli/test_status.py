@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from shutil import rmtree
 
 from tests.conftest import START, Place, Ran
 
@@ -75,9 +76,20 @@ def test_a_broken_log_is_named_and_the_rest_still_told(place: Place, cli: Cli) -
     (segment,) = (place.root / "audit").rglob("*.jsonl")
     segment.write_bytes(b"<<<<<<< ours\n" + segment.read_bytes())
     ran = cli("status")
-    assert (ran.code, "m" in ran.out) == (0, True)
+    assert (ran.code, "m" in ran.out) == (6, True)
     assert ran.out.endswith("integrity: tampered; helixctl verify says where\n")
     assert "conflict marker" in json.loads(cli("status", "-o", "json").out)["integrity"]["log"]
+
+
+def test_a_log_that_lacks_entries_is_not_ok(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0", "m@1.1.0")
+    (segment,) = (place.root / "audit").rglob("*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join(lines[:1] + lines[2:]))
+    rmtree(place.root / ".helix")
+    ran = cli("status", "-o", "json")
+    assert (ran.code, json.loads(ran.out)["integrity"]["outcome"]) == (6, "needs_reconcile")
+    assert "integrity: needs reconcile" in cli("status").out
 
 
 EYES = """
@@ -93,7 +105,7 @@ def test_a_version_on_its_way_that_lacks_approvals_is_named_until_it_has_them(pl
     policy.write_bytes(policy.read_bytes() + EYES.encode())
     place.register("m@1.0.0", "m@2.0.0")
     place.registry.promote("m@1.0.0", "testing")
-    assert "waits for approvals: 1.0.0 has 0 of 2 approvals\n" in cli("status").out
+    assert "waits for approvals: 1.0.0: 0 of 2 approvals\n" in cli("status").out
     for name in ("bo", "cy"):
         assert cli("approve", "m@1.0.0", "--actor", name).code == 0
         (m,) = json.loads(cli("status", "-o", "json").out)["models"]

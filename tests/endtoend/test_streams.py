@@ -164,8 +164,13 @@ STARTED = """\
 import os, signal, sys
 from helixctl.__main__ import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.write(2, b"started\\n")
-sys.exit(main())
+try:
+    os.write(2, b"started\\n")
+    sys.exit(main())
+except KeyboardInterrupt as interrupt:
+    if interrupt.__traceback__.tb_next:  # it was not this script's own line that was hit
+        raise
+    sys.exit(130)
 """
 MOMENTS_S = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 

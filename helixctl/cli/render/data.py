@@ -307,6 +307,6 @@ _CODES: dict[str, Callable[[Any], int]] = {
     "Reported": lambda value: exit_code(value.integrity),
     "Archival": lambda value: 10 if value.is_check and value.segments else 0,
     "Verification": lambda value: {"ok": 0, "denied": 3}.get(value.outcome, 6),
-    "Overview": lambda value: 6 if any(one.broken for one in value.models) else 0,
+    "Overview": lambda value: 6 if value.broken_log or value.has_gaps or any(one.broken for one in value.models) else 0,
 }
 """What tells the exit code of a result, by the name of its type; every other result is 0."""

@@ -147,7 +147,7 @@ def _notes(one: Payload, screen: Screen) -> Iterator[str]:
     for each in one["scheduled"]:
         yield f"scheduled: {each['ref'].rpartition('@')[2]} at {each['at']}"
     for each in one["awaited"]:
-        yield f"waits for approvals: {each['version']} has {each['message']}"
+        yield f"waits for approvals: {each['version']}: {each['message']}"
     if one["overrides"]:
         yield f"overrides to review: {len(one['overrides'])}"
     if one["drifted"]:
