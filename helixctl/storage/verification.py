@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from helixctl.core import record
 from helixctl.core.guard import Guard, asked
@@ -119,7 +120,7 @@ def _records(store: Store, digests: dict[str, str], findings: list[Finding]) -> 
 
 
 def _files(store: Store, findings: list[Finding]) -> Iterator[tuple[str, bytes]]:
-    for path in (*_version_paths(store, findings), *tree.files_below(store.root, FOLDED[1:], store.overlay)):
+    for path in chain(_version_paths(store, findings), tree.files_below(store.root, FOLDED[1:], store.overlay)):
         try:
             yield path, store.read(path)
         except HelixError as error:

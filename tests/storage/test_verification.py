@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from helixctl.core import record
 from helixctl.core.integrity import CODES
+from helixctl.storage import verification
 from tests.conftest import BECAUSE, OVERRIDE, Place
 from tests.storage.conftest import Git, segments
 
@@ -247,3 +249,19 @@ def test_two_branches_that_conflict_in_one_file_leave_markers_that_are_named(
     git("merge", "-q", "two", fails=True)
     assert {"merge-markers", "forked-file"} <= found(small)
     assert small.registry.verify().outcome == "needs_reconcile"
+
+
+def test_the_progress_of_verify_goes_on_as_files_are_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.register("a@1.0.0", "b@1.0.0", "c@1.0.0")
+    read: list[bytes] = []
+    told: list[tuple[int, int, int]] = []
+    decode = record.decode
+
+    def decoded(raw: bytes) -> record.Record:
+        read.append(raw)
+        return decode(raw)
+
+    monkeypatch.setattr(record, "decode", decoded)
+    store = place.registry.store._replace(tell=lambda done, total: told.append((done, total, len(read))))
+    assert verification.verify(store).outcome == "ok"
+    assert told[-3:] == [(0, 3, 0), (1, 3, 1), (2, 3, 2)]
