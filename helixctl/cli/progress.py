@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
 PATIENCE_S, PAUSE_S = 1.0, 0.2
 _CELLS = 20
 _ERASED = "\r\x1b[K"
+
+
+def is_seen(environment: Mapping[str, str]) -> bool:
+    """Tell whether a line that is drawn over itself is seen as one: not in the log of a CI job, nor on a dumb terminal."""
+    return environment.get("CI") != "true" and environment.get("TERM") != "dumb"
 
 
 class Progress:

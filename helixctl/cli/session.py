@@ -72,10 +72,10 @@ class Session(NamedTuple):
         """Return the session that shows how far its work is, where somebody may watch."""
         if self.quiet or not self.world.stderr.isatty():
             return self
-        from helixctl.cli.progress import Progress
+        from helixctl.cli.progress import Progress, is_seen
 
         progress = Progress(self.world.stderr, name)
-        return self._replace(tell=progress.tell, told=progress.stop)
+        return self._replace(tell=progress.tell, told=progress.stop) if is_seen(self.world.environment) else self
 
     def open(self) -> Registry:
         """Open the registry that `-C`, HELIX_REGISTRY or the working folder names.

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from helixctl.cli import progress
-from helixctl.cli.progress import Progress, line
+from helixctl.cli.progress import Progress, is_seen, line
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,14 @@ def test_the_line_is_drawn_over_itself_and_erased(monkeypatch: pytest.MonkeyPatc
     assert "\r\x1b[Kverify  [##########          ]  50%" in text
     assert text.endswith("\r\x1b[K")
     assert "100%" not in text
+
+
+@pytest.mark.parametrize(
+    ("known", "seen"),
+    [({}, True), ({"CI": "true"}, False), ({"TERM": "dumb"}, False), ({"CI": "", "TERM": "xterm"}, True)],
+)
+def test_nothing_is_drawn_where_it_would_be_a_line_each_time(known: dict[str, str], seen: bool) -> None:
+    assert is_seen(known) is seen
 
 
 def test_nothing_is_drawn_of_short_work(monkeypatch: pytest.MonkeyPatch) -> None:
