@@ -227,10 +227,11 @@ EXAMPLES = """\
   helixctl rollback my-model                     return to the version before"""
 EPILOG = """\
 \b
-On a terminal, long text goes through HELIX_PAGER, PAGER or less; an empty HELIX_PAGER means none.
-With CI=true nobody is asked, and nothing is paged.
-Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed, 4 not found,
-  5 conflict, 6 integrity, 7 inconclusive, 8 storage refused, 9 not confirmed, 130, 141, 143."""
+On a terminal, long text goes through HELIX_PAGER, PAGER or less; empty means
+none. With CI=true nobody is asked, and nothing is paged.
+Exit codes: 0 done or already so, 1 bug, 2 asked wrongly, 3 denied or failed,
+  4 not found, 5 conflict, 6 integrity, 7 inconclusive, 8 storage refused,
+  9 not confirmed, 130, 141, 143."""
 
 
 def invoked(arguments: list[str], here: World) -> int:
