@@ -1,5 +1,6 @@
 # bash completion for helixctl; made by: helixctl completion bash
 _helixctl_refs() { helixctl __complete "${registry[@]}" "$cur" 2>/dev/null; }
+_helixctl_models() { _helixctl_refs | grep -v @; }
 _helixctl() {
   local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=() offers word
   read -r -a line <<< "$cur"; [[ "$cur" == *" " ]] && line+=("")
@@ -32,7 +33,7 @@ _helixctl() {
     "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "activate") options="--help -h --at --not-after -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "deactivate") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
-    "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
+    "rollback") options="--help -h --to -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=model; most=1 ;;
     "deprecate") options="--help -h --eol --grace-days --replacement --migration-guide --allow-new-deployments --no-new-deployments --cancel -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "retire") options="--help -h --yes -y --confirm -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "block") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
@@ -55,9 +56,9 @@ _helixctl() {
     "record") options="--help -h --latency-ms --failed --confidence --input-tokens --output-tokens --cost --error --region --ts --sync -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=ref; most=1 ;;
     "evaluate") options="--help -h --from --dataset --scorer --window --baseline --baseline-from --margin --look --recheck -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --reason --actor --expect --dry-run --format --map --since --until --where --engine --connect --table"; kind=ref; most=1 ;;
     "compare") options="--help -h --from --baseline-from --margin --look -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary --format --map --since --until --where --engine --connect --table"; kind=ref; most=2 ;;
-    "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=model; most=1 ;;
     "show") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
-    "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
+    "status") options="--help -h --at -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=model; most=1 ;;
     "diff") options="--help -h --exit-code -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=2 ;;
     "history") options="--help -h --at --limit -n -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
     "audit log") options="--help -h --model --version --action --severity --outcome --actor --region --since --until --at --limit -n --follow -f -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
@@ -68,7 +69,7 @@ _helixctl() {
     "audit archive") options="--help -h --to --check --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=0 ;;
     "audit restore-archive") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=dir; most=1 ;;
     "verify") options="--help -h --against -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=0 ;;
-    "reconcile") options="--help -h --keep --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run --override"; kind=ref; most=1 ;;
+    "reconcile") options="--help -h --keep --yes -y -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run --override"; kind=model; most=1 ;;
   esac
   case "$command $prev" in
     "init -o") words="text json" ;;
@@ -203,14 +204,14 @@ _helixctl() {
     "audit log -o") words="text json ndjson csv plain" ;;
     "audit log --output") words="text json ndjson csv plain" ;;
     "audit log --color") words="auto always never" ;;
-    "audit log --model") words="$(_helixctl_refs)" ;;
+    "audit log --model") words="$(_helixctl_models)" ;;
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
     "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
-    "audit export --model") words="$(_helixctl_refs)" ;;
+    "audit export --model") words="$(_helixctl_models)" ;;
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
@@ -218,7 +219,7 @@ _helixctl() {
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
-    "audit report --model") words="$(_helixctl_refs)" ;;
+    "audit report --model") words="$(_helixctl_models)" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;
@@ -241,6 +242,7 @@ _helixctl() {
       if [[ "$cur" == -* ]]; then words="$options"
       elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
+      elif (( seen < most )) && [[ $kind == model ]]; then words="$(_helixctl_models)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
@@ -376,14 +378,14 @@ _helixctl() {
     "audit log -o") words="text json ndjson csv plain" ;;
     "audit log --output") words="text json ndjson csv plain" ;;
     "audit log --color") words="auto always never" ;;
-    "audit log --model") words="$(_helixctl_refs)" ;;
+    "audit log --model") words="$(_helixctl_models)" ;;
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
     "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
-    "audit export --model") words="$(_helixctl_refs)" ;;
+    "audit export --model") words="$(_helixctl_models)" ;;
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
@@ -391,7 +393,7 @@ _helixctl() {
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
-    "audit report --model") words="$(_helixctl_refs)" ;;
+    "audit report --model") words="$(_helixctl_models)" ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;

@@ -11,15 +11,15 @@ from helixctl.errors import leaves
 
 TOPICS = (*menu.COMMANDS, *(one.code for one in leaves()))
 """What `helixctl help` explains."""
-REFERENCES = ("REF", "MODEL", "CANDIDATE", "BASELINE")
-"""What help calls an argument, or the value of an option, that is a reference."""
+REFERENCES = {"REF": "ref", "CANDIDATE": "ref", "BASELINE": "ref", "MODEL": "model"}
+"""What help calls an argument, or the value of an option, that is a reference, and whether it is one of a model alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """A command as a shell sees it: its words, purpose, options, what each option takes, its arguments' kind and number.
 
-    `refs` are the options that take a reference.
+    `refs` has the options that take a reference, with its kind: ref, or model.
     """
 
     path: tuple[str, ...]
@@ -27,7 +27,7 @@ class Words:
     options: tuple[tuple[str, str], ...]
     choices: dict[str, tuple[str, ...]]
     takes_value: frozenset[str]
-    refs: tuple[str, ...]
+    refs: dict[str, str]
     argument: str
     arguments: int
 
@@ -53,7 +53,7 @@ def _walk(path: tuple[str, ...], table: dict[str, menu.Entry]) -> Iterator[Words
 def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
     options = [("--help", "Show the help."), ("-h", "Show the help.")]
     choices: dict[str, tuple[str, ...]] = {}
-    takes_value, refs = set[str](), list[str]()
+    takes_value, refs = set[str](), dict[str, str]()
     argument, arguments = "none", 0
     for param in command.params:
         if param.param_type_name == "argument":
@@ -65,16 +65,16 @@ def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
         options += [(name, param.help or "") for name in names]
         if not param.is_flag:
             takes_value.update(names)
-            refs += names if param.metavar in REFERENCES else ()
+            refs |= dict.fromkeys(names, REFERENCES[param.metavar]) if param.metavar in REFERENCES else {}
             offered = _choices(param, entry)
             choices |= dict.fromkeys(names, offered) if offered else {}
-    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), tuple(refs), argument, arguments)
+    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), refs, argument, arguments)
 
 
 def _argument(param: Any) -> str:
     metavar = (param.metavar or "").strip("[]")
     if metavar in REFERENCES:
-        return "ref"
+        return REFERENCES[metavar]
     is_choice = hasattr(param.type, "choices") or metavar == "COMMAND|CODE"
     return "dir" if metavar == "DIR" else "choice" if is_choice else "none"
 
@@ -120,7 +120,7 @@ def _bash(commands: list[Words]) -> str:
         for name, offered in one.choices.items():
             if name != "argument":
                 values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
-        values += [f'    "{one.name} {name}") words="$(_helixctl_refs)" ;;' for name in one.refs]
+        values += [f'    "{one.name} {name}") words="$(_helixctl_{kind}s)" ;;' for name, kind in one.refs.items()]
     return _BASH.format(
         tops=" ".join(_tops()),
         groups="|".join(menu.GROUPS),
@@ -134,6 +134,7 @@ def _bash(commands: list[Words]) -> str:
 _BASH = """\
 # bash completion for helixctl; made by: helixctl completion bash
 _helixctl_refs() {{ helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null; }}
+_helixctl_models() {{ _helixctl_refs | grep -v @; }}
 _helixctl() {{
   local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none most=0 command="" prev="" registry=() offers word
   read -r -a line <<< "$cur"; [[ "$cur" == *" " ]] && line+=("")
@@ -164,6 +165,7 @@ _helixctl() {{
       if [[ "$cur" == -* ]]; then words="$options"
       elif [[ "$prev" == -* ]] && [[ "|{valued}|" == *"|$prev|"* ]]; then return
       elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
+      elif (( seen < most )) && [[ $kind == model ]]; then words="$(_helixctl_models)"
       elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
       elif (( seen < most )) && [[ $kind == choice ]]; then
         case "$command argument" in
@@ -188,7 +190,9 @@ def _zsh(commands: list[Words]) -> str:
     cases = []
     for one in commands:
         rows = [f"        {_quoted(_zsh_option(one, name, text))}" for name, text in one.options]
-        offers = {"ref": "reference:_helixctl_refs", "dir": "folder:_files -/"}.get(one.argument)
+        offers = {"ref": "reference:_helixctl_refs", "model": "model:_helixctl_models", "dir": "folder:_files -/"}.get(
+            one.argument
+        )
         if one.argument == "choice":
             offers = f"choice:({' '.join(one.choices['argument'])})"
         rows += [f"        {_quoted(f'{at + 1}:{offers}')}" for at in range(one.arguments) if offers]
@@ -207,7 +211,7 @@ def _zsh_option(one: Words, name: str, text: str) -> str:
         return f"{name}[{plain}]"
     files = dict.fromkeys(("-f", "--file", "--from", "--baseline-from"), "_files")
     files |= dict.fromkeys(("-C", "--registry"), "_files -/")
-    files |= dict.fromkeys(one.refs, "_helixctl_refs")
+    files |= {option: f"_helixctl_{kind}s" for option, kind in one.refs.items()}
     offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
     return f"*{name}[{plain}]:value:{offered}"
 
@@ -224,8 +228,10 @@ _helixctl_refs() {{
   local at=${{words[(I)-C]}}
   (( at )) && registry=(-C "${{words[at+1]}}")
   refs=("${{(@f)$(helixctl __complete $registry "$PREFIX" 2>/dev/null)}}")
+  (( $# )) && refs=("${{(@)refs:#${{~1}}}}")
   compadd -S '' -a refs
 }}
+_helixctl_models() {{ _helixctl_refs '*@*'; }}
 _helixctl() {{
   local -a commands subs
   commands=(
@@ -266,8 +272,8 @@ def _fish_command(one: Words) -> Iterator[str]:
     seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in one.path)
     if len(one.path) == 1:
         seen += f"; and not __fish_seen_subcommand_from {' '.join(menu.GROUPS)}"
-    if one.argument == "ref":
-        yield f"complete -c helixctl -f -n '{seen}' -a '(__helixctl_refs)'"
+    if one.argument in REFERENCES.values():
+        yield f"complete -c helixctl -f -n '{seen}' -a '(__helixctl_{one.argument}s)'"
     if one.argument == "choice":
         yield f"complete -c helixctl -f -n '{seen}' -a '{' '.join(one.choices['argument'])}'"
     for name, text in one.options:
@@ -276,7 +282,7 @@ def _fish_command(one: Words) -> Iterator[str]:
         if name in one.choices:
             value = f" -x -a '{' '.join(one.choices[name])}'"
         elif name in one.refs:
-            value = " -x -a '(__helixctl_refs)'"
+            value = f" -x -a '(__helixctl_{one.refs[name]}s)'"
         yield f"complete -c helixctl -n '{seen}' {flag}{value} -d {_fish_quoted(text)}"
 
 
@@ -293,6 +299,9 @@ function __helixctl_refs
   else
     helixctl __complete (commandline -ct) 2>/dev/null
   end
+end
+function __helixctl_models
+  __helixctl_refs | string match -v '*@*'
 end"""
 
 
@@ -301,9 +310,10 @@ def _powershell(commands: list[Words]) -> str:
     for one in commands:
         options = ", ".join(_ps_quoted(name) for name, _ in one.options)
         values = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(offered)})" for name, offered in one.choices.items())
+        refs = "; ".join(f"{_ps_quoted(name)} = '{kind}'" for name, kind in one.refs.items())
         rows.append(
             f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; "
-            f"refs = @({_ps_list(one.refs)}); values = @{{ {values} }} }}"
+            f"refs = @{{ {refs} }}; values = @{{ {values} }} }}"
         )
     groups = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(tuple(table))})" for name, table in menu.GROUPS.items())
     return _POWERSHELL.format(tops=_ps_list(tuple(_tops())), groups=groups, commands="\n".join(rows))
@@ -333,11 +343,14 @@ Register-ArgumentCompleter -Native -CommandName helixctl -ScriptBlock {{
     if ($helixctlGroups.ContainsKey($name)) {{ $name = "$name $($typed[2])" }}
     $command = $helixctlCommands[$name]
     $previous = $typed[-1]
+    $kind = if ($command.refs.ContainsKey($previous)) {{ $command.refs[$previous] }} else {{ $command.kind }}
     $at = [array]::IndexOf($typed, '-C')
     $registry = if ($at -ge 0 -and $at + 1 -lt $typed.Count) {{ @('-C', $typed[$at + 1]) }} else {{ @() }}
     if ($command.values.ContainsKey($previous)) {{ $offers = $command.values[$previous] }}
     elseif ($word -like '-*') {{ $offers = $command.options }}
-    elseif ($command.kind -eq 'ref' -or $command.refs -contains $previous) {{ $offers = @(helixctl __complete @registry $word 2>$null) }}
+    elseif ($kind -in 'ref', 'model') {{
+      $offers = @(helixctl __complete @registry $word 2>$null | Where-Object {{ $kind -eq 'ref' -or $_ -notlike '*@*' }})
+    }}
     elseif ($command.kind -eq 'choice') {{ $offers = $command.values['argument'] }}
     else {{ $offers = @() }}
   }}
