@@ -61,6 +61,21 @@ def test_a_comparison_fits_the_screen_and_names_the_level_of_its_intervals(place
             assert re.search(rf"^  {one['metric']} .* {one['verdict']}$", shown, re.MULTILINE)
 
 
+def test_on_a_very_narrow_screen_each_row_stands_as_a_block_with_all_that_it_has(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0", "m@2.0.0")
+    for name, raw in CASES.items():
+        (place.root / name).write_text(raw)
+    sides = ("--from", str(place.root / "slow"), "--baseline-from", str(place.root / "passed"))
+    told = json.loads(cli("compare", "m@2.0.0", "m@1.0.0", *sides, "-o", "json").out)
+    shown = text.rendered(told, screen=Screen(width=20))
+    for one in told["deltas"]:
+        assert f"\n  {one['metric']}\n    BASELINE      " in shown
+    assert shown.count("95% INTERVAL  ") == len(told["deltas"])
+    told = json.loads(cli("evaluate", "m@2.0.0", "--from", str(place.root / "passed"), "-o", "json").out)
+    shown = text.rendered(told, screen=Screen(width=20))
+    assert re.search(r"^  p95_latency_ms\n +VALUE +\d+\n +95% BOUNDS  ", shown, re.MULTILINE)
+
+
 def test_a_command_in_advice_stands_on_one_line(place: Place, cli: Cli) -> None:
     place.register("m@1.0.0")
     told = json.loads(cli("evaluate", "m@1.0.0", "--from", "-", "-o", "json", stdin=FAILED.encode() * 70).out)

@@ -245,11 +245,17 @@ def _recheck(payload: Payload, screen: Screen) -> Iterator[str]:
 
 
 def _table(parts: Sequence[Column | Picture], screen: Screen, most: int = MOST_PICTURE) -> Iterator[str]:
-    """Yield the lines of a table: what does not fit goes by its rank, and a picture takes the room that is left."""
+    """Yield the lines of a table: what does not fit goes by its rank, and a picture takes the room that is left.
+
+    Where what has to stay is too wide, each row stands as a block, whole.
+    """
     kept = [one for one in parts if isinstance(one, Column)]
     least = LEAST_PICTURE + 2 if len(kept) < len(parts) else 0
     while screen.width and _wide(kept) + least > screen.width and (last := max(one.rank for one in kept)):
         kept = [one for one in kept if one.rank != last]
+    fits = not screen.width or _wide(kept) <= screen.width
+    if not fits:
+        parts = kept = [one for one in parts if isinstance(one, Column)]
     room = screen.width - _wide(kept) - 2 if screen.width else max(USUAL_PICTURE, most - 10)
     shown = []
     for one in parts:
@@ -259,7 +265,9 @@ def _table(parts: Sequence[Column | Picture], screen: Screen, most: int = MOST_P
             wide = min(room, most)
             shown.append(Column(one.head, one.draw(wide - (wide + 1) % 2)))
     rows = [list(row) for row in zip(*(one.cells for one in shown), strict=True)]
-    yield from columns([one.head for one in shown], rows, screen._replace(width=None), indent="  ").splitlines()
+    yield from columns(
+        [one.head for one in shown], rows, screen._replace(width=None) if fits else screen, indent="  "
+    ).splitlines()
 
 
 def _wide(table: Sequence[Column]) -> int:
