@@ -74,6 +74,7 @@ class Overview(NamedTuple):
         unrecorded: settings, policies and trust that were edited since the last write.
         strays: the files of the schedule that do not count. broken_log: why the log was not looked at.
         at: the time of which it tells, None for now; of the past only the models are known. has_gaps: entries lack.
+        unloaded: why policies that were edited do not load, so that no write passes.
     """
 
     models: tuple[ModelStatus, ...]
@@ -82,6 +83,7 @@ class Overview(NamedTuple):
     broken_log: HelixError | None = None
     at: datetime | None = None
     has_gaps: bool = False
+    unloaded: HelixError | None = None
 
     @property
     def integrity(self) -> str:
@@ -163,7 +165,16 @@ def _overview(store: Store, found: tuple[ModelStatus, ...], book: Ledger) -> Ove
         for one in found
     )
     unrecorded = tuple(path for path, _, _ in edited(store.root, book))
-    return Overview(models, unrecorded, agenda.broken, has_gaps=book.has_gaps())
+    told = Overview(models, unrecorded, agenda.broken, has_gaps=book.has_gaps())
+    return told._replace(unloaded=_unloaded(store)) if unrecorded else told
+
+
+def _unloaded(store: Store) -> HelixError | None:
+    try:
+        store.policies()
+    except HelixError as error:
+        return error
+    return None
 
 
 def overview_at(store: Store, at: datetime, now: datetime, model: str | None) -> Overview:

@@ -92,6 +92,15 @@ def test_a_log_that_lacks_entries_is_not_ok(place: Place, cli: Cli) -> None:
     assert "integrity: needs reconcile" in cli("status").out
 
 
+def test_a_policy_that_does_not_load_is_told_as_what_stops_writes(place: Place, cli: Cli) -> None:
+    place.register("m@1.0.0")
+    (place.root / "policies/default.toml").write_text("schema = 1\n")
+    ran = cli("status")
+    assert ran.code == 0
+    assert "warning: no write passes: policies/default.toml: key 'name' is missing" in ran.err
+    assert cli("promote", "m@1.0.0", "--to", "testing").code == 2
+
+
 EYES = """
 [[rule]]
 id = "eyes"

@@ -54,6 +54,7 @@ def _overview(value: Any) -> dict[str, Any]:
     log = str(value.broken_log) if value.broken_log else None
     outcome = None if value.at else value.integrity
     warnings = [*(str(error) for one in value.models for error in one.broken), *map(_told, value.strays)]
+    warnings += [f"no write passes: {_told(value.unloaded)}"] if value.unloaded else []
     return {
         "kind": "status",
         "models": models,
