@@ -81,10 +81,8 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
         table = f"{'.'.join(map(quoted, query.table.split('.')))} AS t0"
         of = reading(f"{query.table!a}", table, kinds, (subject, query, DIALECTS[name]))
         rows = _rows(connection, grouped(of))
-    timed = (None if row[7] is None else ((row[7],), (row[4],)) for row in rows)
-    found = reduction(
-        [(*row[:7], one or (None, None), *row[8:]) for row, one in zip(rows, timed, strict=True)], subject
-    )
+    timed = [(None, None) if row[7] is None else ((row[7],), (row[4],)) for row in rows]
+    found = reduction([(*row[:7], one, *row[8:]) for row, one in zip(rows, timed, strict=True)], subject)
     bad = sorted(row for row in rows if row[0] > 0 and row[0] not in MISMATCHED)
     return found.among({*kinds, *query.columns})._replace(
         malformed=tuple(_malformed(query.table, row[0], *row[4:7]) for row in bad),
