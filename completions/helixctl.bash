@@ -2,8 +2,11 @@
 _helixctl_refs() { helixctl __complete "${registry[@]}" "$cur" 2>/dev/null; }
 _helixctl_models() { _helixctl_refs | grep -v @; }
 _helixctl() {
-  local cur="${COMP_LINE:0:COMP_POINT}" line words="" options="" kind=none most=0 command="" prev="" registry=() offers word
-  read -r -a line <<< "$cur"; [[ "$cur" == *" " ]] && line+=("")
+  local cur="${COMP_LINE:0:COMP_POINT}" line=() words="" options="" kind=none most=0 command="" prev="" registry=() typed offers offer word
+  read -a typed <<< "$cur"; [[ "$cur" == *[^\\]" " ]] && typed+=("")  # without -r, for \ before a space
+  for word in "${typed[@]}"; do
+    if [[ "$word" == --*=* ]]; then line+=("${word%%=*}" "${word#*=}"); else line+=("$word"); fi
+  done
   cur="${line[${#line[@]}-1]}"; (( ${#line[@]} > 1 )) && prev="${line[${#line[@]}-2]}"
   local i=1 count=${#line[@]} seen=0
   (( count > 2 )) && { command="${line[1]}"; i=2; }
@@ -414,12 +417,13 @@ _helixctl() {
       fi ;;
   esac
   COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
-  for word in "${offers[@]}"; do [[ "$word" == "$cur"* ]] && COMPREPLY+=("$word"); done
+  for offer in "${offers[@]}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done
   local cut="${cur%"${cur##*[@:=]}"}"
   if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]]; then
     shopt -q hostcomplete && cut="${cut%@}"  # readline then replaces the @ with what follows it
     COMPREPLY=("${COMPREPLY[@]#"$cut"}")
   fi
+  [[ "$word" == --*=* && "$COMP_WORDBREAKS" != *=* ]] && COMPREPLY=("${COMPREPLY[@]/#/"${word%%=*}="}")
   [[ "${COMPREPLY[*]}" == *[@/] ]] && compopt -o nospace 2>/dev/null
 }
 complete -F _helixctl helixctl

@@ -1,12 +1,13 @@
 # fish completion for helixctl; made by: helixctl completion fish
 function __helixctl_refs
-  set -l tokens (commandline -opc)
-  set -l at (contains -i -- -C $tokens)
-  if test -n "$at"; and test (count $tokens) -gt $at
-    helixctl __complete -C $tokens[(math $at + 1)] (commandline -ct) 2>/dev/null
-  else
-    helixctl __complete (commandline -ct) 2>/dev/null
+  set -l before
+  set -l registry
+  for token in (commandline -opc)
+    contains -- "$before" -C --registry; and set registry -C $token
+    string match -q -- '--registry=*' $token; and set registry -C (string replace -- --registry= '' $token)
+    set before $token
   end
+  helixctl __complete $registry (string replace -r -- '^--[a-z-]+=' '' (commandline -ct)) 2>/dev/null
 end
 function __helixctl_models
   __helixctl_refs | string match -v '*@*'

@@ -136,8 +136,11 @@ _BASH = """\
 _helixctl_refs() {{ helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null; }}
 _helixctl_models() {{ _helixctl_refs | grep -v @; }}
 _helixctl() {{
-  local cur="${{COMP_LINE:0:COMP_POINT}}" line words="" options="" kind=none most=0 command="" prev="" registry=() offers word
-  read -r -a line <<< "$cur"; [[ "$cur" == *" " ]] && line+=("")
+  local cur="${{COMP_LINE:0:COMP_POINT}}" line=() words="" options="" kind=none most=0 command="" prev="" registry=() typed offers offer word
+  read -a typed <<< "$cur"; [[ "$cur" == *[^\\\\]" " ]] && typed+=("")  # without -r, for \\ before a space
+  for word in "${{typed[@]}}"; do
+    if [[ "$word" == --*=* ]]; then line+=("${{word%%=*}}" "${{word#*=}}"); else line+=("$word"); fi
+  done
   cur="${{line[${{#line[@]}}-1]}}"; (( ${{#line[@]}} > 1 )) && prev="${{line[${{#line[@]}}-2]}}"
   local i=1 count=${{#line[@]}} seen=0
   (( count > 2 )) && {{ command="${{line[1]}}"; i=2; }}
@@ -174,12 +177,13 @@ _helixctl() {{
       fi ;;
   esac
   COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
-  for word in "${{offers[@]}}"; do [[ "$word" == "$cur"* ]] && COMPREPLY+=("$word"); done
+  for offer in "${{offers[@]}}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done
   local cut="${{cur%"${{cur##*[@:=]}}"}}"
   if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${{cut: -1}}"* ]]; then
     shopt -q hostcomplete && cut="${{cut%@}}"  # readline then replaces the @ with what follows it
     COMPREPLY=("${{COMPREPLY[@]#"$cut"}}")
   fi
+  [[ "$word" == --*=* && "$COMP_WORDBREAKS" != *=* ]] && COMPREPLY=("${{COMPREPLY[@]/#/"${{word%%=*}}="}}")
   [[ "${{COMPREPLY[*]}}" == *[@/] ]] && compopt -o nospace 2>/dev/null
 }}
 complete -F _helixctl helixctl
@@ -213,7 +217,8 @@ def _zsh_option(one: Words, name: str, text: str) -> str:
     files |= dict.fromkeys(("-C", "--registry"), "_files -/")
     files |= {option: f"_helixctl_{kind}s" for option, kind in one.refs.items()}
     offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
-    return f"*{name}[{plain}]:value:{offered}"
+    joined = "=" if name.startswith("--") else ""
+    return f"*{name}{joined}[{plain}]:value:{offered}"
 
 
 def _quoted(text: str) -> str:
@@ -225,8 +230,9 @@ _ZSH = """\
 # zsh completion for helixctl; made by: helixctl completion zsh
 _helixctl_refs() {{
   local -a refs registry
-  local at=${{words[(I)-C]}}
-  (( at )) && registry=(-C "${{words[at+1]}}")
+  local at=${{words[(I)(-C|--registry)]}} joined=${{words[(I)--registry=*]}}
+  (( at )) && registry=(-C "${{(Q)words[at+1]}}")
+  (( joined )) && registry=(-C "${{(Q)words[joined]#--registry=}}")
   refs=("${{(@f)$(helixctl __complete $registry "$PREFIX" 2>/dev/null)}}")
   (( $# )) && refs=("${{(@)refs:#${{~1}}}}")
   compadd -S '' -a refs
@@ -292,13 +298,14 @@ def _fish_quoted(text: str) -> str:
 
 _FISH = """\
 function __helixctl_refs
-  set -l tokens (commandline -opc)
-  set -l at (contains -i -- -C $tokens)
-  if test -n "$at"; and test (count $tokens) -gt $at
-    helixctl __complete -C $tokens[(math $at + 1)] (commandline -ct) 2>/dev/null
-  else
-    helixctl __complete (commandline -ct) 2>/dev/null
+  set -l before
+  set -l registry
+  for token in (commandline -opc)
+    contains -- "$before" -C --registry; and set registry -C $token
+    string match -q -- '--registry=*' $token; and set registry -C (string replace -- --registry= '' $token)
+    set before $token
   end
+  helixctl __complete $registry (string replace -r -- '^--[a-z-]+=' '' (commandline -ct)) 2>/dev/null
 end
 function __helixctl_models
   __helixctl_refs | string match -v '*@*'

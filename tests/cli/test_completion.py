@@ -28,6 +28,7 @@ REFS = {
     "helixctl show --color never -q m@1.1": ["m@1.1.0"],
     "helixctl audit log --model ope": ["openai/gpt"],
     "helixctl evaluate m@1.1.0 --baseline m@a": ["m@active"],
+    "helixctl show --color=never m@1.1": ["m@1.1.0"],
     "helixctl show nothing@": [],
 }
 WORDS = {
@@ -41,6 +42,8 @@ WORDS = {
     "helixctl promote m@1.0.0 --to ": ["active", "canary", "testing"],
     "helixctl audit log --severity w": ["warning"],
     "helixctl list --color a": ["always", "auto"],
+    "helixctl list --color=a": ["always", "auto"],
+    "helixctl audit log --model=ope": ["openai/gpt"],
     "helixctl completion z": ["zsh"],
     "helixctl help roll": ["rollback"],
     "helixctl help HX6": ["HX601", "HX602", "HX603"],
@@ -60,23 +63,43 @@ def offered(place: Place) -> Place:
     return place
 
 
-@pytest.mark.parametrize("hosts", ["-s", "-u"])
-def test_a_tab_in_a_real_terminal_completes_a_reference_whole(offered: Place, hosts: str) -> None:
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(helixctl completion bash)"),
+    "bash, @ begins a host": (
+        ["bash", "--norc", "--noprofile", "-i"],
+        "shopt -s hostcomplete; source <(helixctl completion bash)",
+    ),
+    "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D; source <(helixctl completion zsh)"),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_tab_in_a_real_terminal_completes_a_reference_whole(offered: Place, shell: str) -> None:
+    words, begins = SHELLS[shell]
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not installed")
+    elsewhere = offered.root.parent / "a folder"
+    shutil.move(offered.root, elsewhere)
     pid, terminal = pty.fork()
     if pid == 0:
+        os.chdir(elsewhere.parent)
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        known = {"PATH": path, "PS1": "", "TERM": "dumb", "HELIX_REGISTRY": str(offered.root), "HISTFILE": ""}
-        os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], known)
-    os.write(terminal, f"shopt {hosts} hostcomplete; source <(helixctl completion bash); echo rea''dy\n".encode())
+        os.execvpe(words[0], words, {"PATH": path, "PS1": "", "TERM": "dumb", "HISTFILE": ""})
+    os.write(terminal, f"{begins}; echo rea''dy\n".encode())
     typed_by(terminal, b"ready")
-    os.write(terminal, b"helixctl show m@can\t")
-    assert b"canary" in typed_by(terminal, b"canary")
-    os.write(terminal, b"\x01echo \n")
-    shown = typed_by(terminal, b"helixctl show m@canary")
+    for line, rest in (
+        ("show --registry=a\\ folder m@c", "anary"),
+        ("list --color=n", "ever"),
+        ("list --color ne", "ver"),
+    ):
+        os.write(terminal, f"\x15helixctl {line}\t".encode())
+        typed_by(terminal, rest.encode())
+        os.write(terminal, b"\x01echo \n")
+        whole = f"helixctl {line}{rest}".replace("\\", "")
+        assert whole.encode() in typed_by(terminal, f"\n{whole}".encode())
     os.write(terminal, b"exit\n")
     os.close(terminal)
     os.waitpid(pid, 0)
-    assert b"helixctl show m@canary" in shown
 
 
 def typed_by(terminal: int, wanted: bytes) -> bytes:
@@ -115,10 +138,19 @@ def test_bash_offers_the_part_behind_the_at_where_it_splits_words_there(offered:
     assert offers == [word.partition("@")[2] for word in REFS[line]]
 
 
-def test_bash_offers_the_versions_of_the_registry_that_the_line_names(offered: Place) -> None:
-    elsewhere = offered.root.parent
-    assert bash(f"helixctl show -C {offered.root} openai/gpt@2", "", elsewhere) == ["openai/gpt@2.0.0"]
-    assert bash("helixctl show openai/gpt@2", "", elsewhere) == []
+@pytest.mark.parametrize("named", ["-C {}", "--registry {}", "--registry={}"])
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_the_versions_are_those_of_the_registry_that_the_line_names(offered: Place, named: str, shell: str) -> None:
+    elsewhere = offered.root.parent / "else where"
+    shutil.copytree(offered.root, elsewhere / "its registry")
+    line = f"helixctl show {named} openai/gpt@2".format("its\\ registry")
+    asked = bash if shell == "bash" else fish
+    assert [*asked(line, "", elsewhere)] == ["openai/gpt@2.0.0"]
+    assert [*asked("helixctl show openai/gpt@2", "", elsewhere)] == []
+
+
+def test_bash_keeps_the_option_where_it_does_not_split_words_at_the_equals_sign(offered: Place) -> None:
+    assert bash("helixctl list --color=a", "", offered.root) == ["--color=always", "--color=auto"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -129,20 +161,24 @@ def test_a_script_is_one_that_its_shell_can_read(shell: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
-@pytest.mark.parametrize("line", [*REFS, "helixctl act", "helixctl list -o "])
-def test_fish_offers_what_may_come_next(offered: Place, line: str) -> None:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+def fish(line: str, _breaks: str, cwd: Path) -> set[str]:
+    """Return what fish would offer at the end of a line, with the script sourced in a real fish."""
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
     done = subprocess.run(
-        ["fish", "--no-config", "-c", f"source; complete -C '{line}'"],
+        ["fish", "--no-config", "-c", "source; complete -C $LINE"],
         input=script("fish"),
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "LINE": line, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        cwd=offered.root,
+        cwd=cwd,
     )
-    offers = {word.partition("\t")[0] for word in done.stdout.splitlines()}
-    assert offers >= set({**REFS, **WORDS}[line])
+    return {word.partition("\t")[0] for word in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("line", [*REFS, "helixctl act", "helixctl list -o "])
+def test_fish_offers_what_may_come_next(offered: Place, line: str) -> None:
+    assert fish(line, "", offered.root) >= set({**REFS, **WORDS}[line])
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
