@@ -2,12 +2,16 @@
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
         return _answer(sys.argv[1:])
-    except KeyboardInterrupt:  # before or after what catches it otherwise, such as within an import
+    except KeyboardInterrupt:  # before or after what catches it otherwise
         return 130
 
 
@@ -25,11 +29,30 @@ def _answer(arguments: list[str]) -> int:
 
         return answer(arguments[1:])
     import gc
+    from signal import SIG_IGN, SIGINT, default_int_handler, getsignal, signal
 
     gc.set_threshold(100_000)  # start-up makes no garbage that is worth looking for
-    from helixctl.cli.edge import run
+    is_heeded = getsignal(SIGINT) is default_int_handler  # else who started the run had it ignored, as nohup does
+    try:
+        if is_heeded:
+            signal(SIGINT, _interrupt)
+        from helixctl.cli.edge import run
 
-    return run(arguments)
+        return run(arguments)
+    finally:
+        if is_heeded:
+            signal(SIGINT, SIG_IGN)  # the code is decided
+
+
+def _interrupt(_: int, frame: "FrameType | None") -> None:
+    """Raise KeyboardInterrupt; within an import, which may print it, swallow it or wrap it, end at once."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            import os
+
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

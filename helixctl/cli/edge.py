@@ -45,6 +45,4 @@ def run(arguments: list[str], world: World | None = None) -> int:
         silence(here.stdout)
         return 141
     except Exception as error:  # noqa: BLE001 - the edge: whatever is left is a bug
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one that comes while a class is made
-            return errors.interrupted(here, error.__cause__)
         return errors.failed(here, arguments, error)

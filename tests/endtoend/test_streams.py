@@ -160,6 +160,59 @@ def test_sigterm_leaves_no_folder_where_the_engine_would_put_what_memory_does_no
     assert not list(spill.iterdir())
 
 
+IMPORTING = """\
+import importlib._bootstrap, os, sys, time, weakref
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "helixctl.cli.session":
+            os.write(2, b"ready\\n")
+            %s
+sys.meta_path.insert(0, Slow())
+from helixctl.__main__ import main
+sys.exit(main())
+"""
+WAITS = {
+    "plainly": "time.sleep(60)",
+    "in a callback, which swallows what is raised": "weakref.finalize(Slow(), time.sleep, 60)",
+    "in what wraps it": "type('Named', (), {'x': type('', (), {'__set_name__': lambda *_: time.sleep(60)})()})",
+}
+
+
+@pytest.mark.parametrize("waits", WAITS)
+def test_an_interrupt_within_an_import_ends_with_130_and_says_nothing(full: Place, waits: str) -> None:
+    words = [*FOREGROUND, sys.executable, "-c", IMPORTING % WAITS[waits], "list"]
+    with subprocess.Popen(words, cwd=full.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == b"ready\n"
+        time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert (running.returncode, out, err) == (130, b"", b"")
+
+
+def test_an_interrupt_once_the_code_is_decided_changes_it_no_more(full: Place) -> None:
+    ends = "import atexit, os, sys, time; from helixctl.__main__ import main; "
+    ends += "atexit.register(lambda: (os.write(2, b'ready\\n'), time.sleep(0.3))); sys.exit(main())"
+    words = [*FOREGROUND, sys.executable, "-c", ends, "show", "no@1.0.0"]
+    with subprocess.Popen(words, cwd=full.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stderr is not None
+        while running.stderr.readline() != b"ready\n":
+            pass
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate()
+    assert (running.returncode, err) == (4, b"")
+
+
+def test_an_interrupt_that_was_to_be_ignored_is(full: Place) -> None:
+    words = ["bash", "-c", 'trap "" INT; exec "$@"', "-", *COMMAND, "record", "m@1.0.0"]
+    with subprocess.Popen(words, cwd=full.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(b'{"success": true, "latency_ms": 1}\n')
+    assert running.returncode == 0
+    assert out.startswith(b"recorded 1 inference")
+
+
 STARTED = """\
 import os, signal, sys
 from helixctl.__main__ import main
@@ -203,11 +256,7 @@ def test_a_signal_at_any_time_gives_its_code_and_tears_nothing(full: Place, word
             time.sleep(moment)
             running.send_signal(sent)
             _, err = running.communicate()
-        assert running.returncode in (
-            0,
-            -sent,
-            *([130] if sent == signal.SIGINT else []),
-        )  # a shell tells -2 as 130 too
+        assert running.returncode in (0, 130 if sent == signal.SIGINT else -sent)
         assert b"Traceback" not in err
         assert full.registry.verify().outcome == "ok"
         if words.startswith("block") and running.returncode == 0:
