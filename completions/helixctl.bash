@@ -2,7 +2,7 @@
 _helixctl_refs() { helixctl __complete "${registry[@]}" "$cur" 2>/dev/null; }
 _helixctl_models() { _helixctl_refs | grep -v @; }
 _helixctl() {
-  local cur="${COMP_LINE:0:COMP_POINT}" line=() words="" options="" kind=none most=0 command="" prev="" registry=() typed offers offer word
+  local cur="${COMP_LINE:0:COMP_POINT}" line=() words="" options="" kind=none most=0 command="" prev="" value="" registry=() typed offers offer word
   read -a typed <<< "$cur"; [[ "$cur" == *[^\\]" " ]] && typed+=("")  # without -r, for \ before a space
   for word in "${typed[@]}"; do
     if [[ "$word" == --*=* ]]; then line+=("${word%%=*}" "${word#*=}"); else line+=("$word"); fi
@@ -30,7 +30,7 @@ _helixctl() {
     "init") options="--help -h --name --with-defaults -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --actor --dry-run"; kind=dir; most=1 ;;
     "demo") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=dir; most=1 ;;
     "completion") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
-    "help") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=1 ;;
+    "help") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=choice; most=99 ;;
     "register") options="--help -h -f --file --provider --provider-model-id --display-name --tag --set -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "update") options="--help -h --set --unset -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
     "promote") options="--help -h --to --weight -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run --override"; kind=ref; most=1 ;;
@@ -47,9 +47,9 @@ _helixctl() {
     "schedule cancel") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --dry-run"; kind=none; most=1 ;;
     "check") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=ref; most=1 ;;
     "policy list") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=none; most=0 ;;
-    "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
+    "policy lint") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=file; most=99 ;;
     "policy explain") options="--help -h --for --region -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input"; kind=ref; most=1 ;;
-    "policy test") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=none; most=1 ;;
+    "policy test") options="--help -h -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --summary"; kind=file; most=99 ;;
     "approve") options="--help -h --for --expires --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref; most=1 ;;
     "reject") options="--help -h --for --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=ref; most=1 ;;
     "withdraw") options="--help -h --sign -C --registry -o --output --fields -q --quiet -v --verbose --color --no-input --reason --actor --expect --dry-run"; kind=none; most=2 ;;
@@ -81,17 +81,17 @@ _helixctl() {
     "demo -o") words="text" ;;
     "demo --output") words="text" ;;
     "demo --color") words="auto always never" ;;
-    "completion argument") words="bash zsh fish powershell" ;;
     "completion -o") words="text" ;;
     "completion --output") words="text" ;;
     "completion --color") words="auto always never" ;;
-    "help argument") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
     "help -o") words="text" ;;
     "help --output") words="text" ;;
     "help --color") words="auto always never" ;;
     "register -o") words="text json" ;;
     "register --output") words="text json" ;;
     "register --color") words="auto always never" ;;
+    "register -f") value=file ;;
+    "register --file") value=file ;;
     "update -o") words="text json" ;;
     "update --output") words="text json" ;;
     "update --color") words="auto always never" ;;
@@ -111,11 +111,11 @@ _helixctl() {
     "deprecate -o") words="text json" ;;
     "deprecate --output") words="text json" ;;
     "deprecate --color") words="auto always never" ;;
-    "deprecate --replacement") words="$(_helixctl_refs)" ;;
+    "deprecate --replacement") value=ref ;;
     "retire -o") words="text json" ;;
     "retire --output") words="text json" ;;
     "retire --color") words="auto always never" ;;
-    "retire --confirm") words="$(_helixctl_refs)" ;;
+    "retire --confirm") value=ref ;;
     "block -o") words="text json" ;;
     "block --output") words="text json" ;;
     "block --color") words="auto always never" ;;
@@ -138,12 +138,14 @@ _helixctl() {
     "check -o") words="text json github junit sarif gitlab markdown" ;;
     "check --output") words="text json github junit sarif gitlab markdown" ;;
     "check --color") words="auto always never" ;;
+    "check --summary") value=file ;;
     "policy list -o") words="text json" ;;
     "policy list --output") words="text json" ;;
     "policy list --color") words="auto always never" ;;
     "policy lint -o") words="text json github junit sarif gitlab markdown" ;;
     "policy lint --output") words="text json github junit sarif gitlab markdown" ;;
     "policy lint --color") words="auto always never" ;;
+    "policy lint --summary") value=file ;;
     "policy explain --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
     "policy explain -o") words="text json" ;;
     "policy explain --output") words="text json" ;;
@@ -151,6 +153,7 @@ _helixctl() {
     "policy test -o") words="text json github junit sarif gitlab markdown" ;;
     "policy test --output") words="text json github junit sarif gitlab markdown" ;;
     "policy test --color") words="auto always never" ;;
+    "policy test --summary") value=file ;;
     "approve --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
     "approve -o") words="text json" ;;
     "approve --output") words="text json" ;;
@@ -180,12 +183,19 @@ _helixctl() {
     "evaluate --color") words="auto always never" ;;
     "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
     "evaluate --engine") words="python duckdb ibis prometheus" ;;
-    "evaluate --baseline") words="$(_helixctl_refs)" ;;
+    "evaluate --from") value=file ;;
+    "evaluate --dataset") value=file ;;
+    "evaluate --baseline") value=ref ;;
+    "evaluate --baseline-from") value=file ;;
+    "evaluate --summary") value=file ;;
     "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
     "compare --color") words="auto always never" ;;
     "compare --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
     "compare --engine") words="python duckdb ibis prometheus" ;;
+    "compare --from") value=file ;;
+    "compare --baseline-from") value=file ;;
+    "compare --summary") value=file ;;
     "list -o") words="text json ndjson csv plain" ;;
     "list --output") words="text json ndjson csv plain" ;;
     "list --color") words="auto always never" ;;
@@ -207,214 +217,60 @@ _helixctl() {
     "audit log -o") words="text json ndjson csv plain" ;;
     "audit log --output") words="text json ndjson csv plain" ;;
     "audit log --color") words="auto always never" ;;
-    "audit log --model") words="$(_helixctl_models)" ;;
+    "audit log --model") value=model ;;
     "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
     "audit export --severity") words="debug info warning error critical" ;;
     "audit export --outcome") words="success denied failed" ;;
     "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
     "audit export --color") words="auto always never" ;;
-    "audit export --model") words="$(_helixctl_models)" ;;
+    "audit export --model") value=model ;;
     "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
     "audit verify --color") words="auto always never" ;;
+    "audit verify --file") value=file ;;
+    "audit verify --summary") value=file ;;
     "audit report --framework") words="soc2 iso42001 eu-ai-act nist-ai-rmf" ;;
     "audit report -o") words="text json markdown html" ;;
     "audit report --output") words="text json markdown html" ;;
     "audit report --color") words="auto always never" ;;
-    "audit report --model") words="$(_helixctl_models)" ;;
+    "audit report --model") value=model ;;
     "audit checkpoint -o") words="text json" ;;
     "audit checkpoint --output") words="text json" ;;
     "audit checkpoint --color") words="auto always never" ;;
     "audit archive -o") words="text json" ;;
     "audit archive --output") words="text json" ;;
     "audit archive --color") words="auto always never" ;;
+    "audit archive --to") value=dir ;;
     "audit restore-archive -o") words="text json" ;;
     "audit restore-archive --output") words="text json" ;;
     "audit restore-archive --color") words="auto always never" ;;
     "verify -o") words="text json github junit sarif gitlab markdown" ;;
     "verify --output") words="text json github junit sarif gitlab markdown" ;;
     "verify --color") words="auto always never" ;;
+    "verify --summary") value=file ;;
     "reconcile -o") words="text json" ;;
     "reconcile --output") words="text json" ;;
     "reconcile --color") words="auto always never" ;;
-    "reconcile --keep") words="$(_helixctl_refs)" ;;
-    *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
-    *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "reconcile --keep") value=ref ;;
+    *" -C"|*" --registry") value=dir ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
-      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
-      elif (( seen < most )) && [[ $kind == model ]]; then words="$(_helixctl_models)"
-      elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
-      elif (( seen < most )) && [[ $kind == choice ]]; then
-        case "$command argument" in
-    "init -o") words="text json" ;;
-    "init --output") words="text json" ;;
-    "init --color") words="auto always never" ;;
-    "demo -o") words="text" ;;
-    "demo --output") words="text" ;;
-    "demo --color") words="auto always never" ;;
-    "completion argument") words="bash zsh fish powershell" ;;
-    "completion -o") words="text" ;;
-    "completion --output") words="text" ;;
-    "completion --color") words="auto always never" ;;
-    "help argument") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
-    "help -o") words="text" ;;
-    "help --output") words="text" ;;
-    "help --color") words="auto always never" ;;
-    "register -o") words="text json" ;;
-    "register --output") words="text json" ;;
-    "register --color") words="auto always never" ;;
-    "update -o") words="text json" ;;
-    "update --output") words="text json" ;;
-    "update --color") words="auto always never" ;;
-    "promote --to") words="testing canary active" ;;
-    "promote -o") words="text json" ;;
-    "promote --output") words="text json" ;;
-    "promote --color") words="auto always never" ;;
-    "activate -o") words="text json" ;;
-    "activate --output") words="text json" ;;
-    "activate --color") words="auto always never" ;;
-    "deactivate -o") words="text json" ;;
-    "deactivate --output") words="text json" ;;
-    "deactivate --color") words="auto always never" ;;
-    "rollback -o") words="text json" ;;
-    "rollback --output") words="text json" ;;
-    "rollback --color") words="auto always never" ;;
-    "deprecate -o") words="text json" ;;
-    "deprecate --output") words="text json" ;;
-    "deprecate --color") words="auto always never" ;;
-    "deprecate --replacement") words="$(_helixctl_refs)" ;;
-    "retire -o") words="text json" ;;
-    "retire --output") words="text json" ;;
-    "retire --color") words="auto always never" ;;
-    "retire --confirm") words="$(_helixctl_refs)" ;;
-    "block -o") words="text json" ;;
-    "block --output") words="text json" ;;
-    "block --color") words="auto always never" ;;
-    "unblock -o") words="text json" ;;
-    "unblock --output") words="text json" ;;
-    "unblock --color") words="auto always never" ;;
-    "adopt -o") words="text json" ;;
-    "adopt --output") words="text json" ;;
-    "adopt --color") words="auto always never" ;;
-    "sweep -o") words="text json" ;;
-    "sweep --output") words="text json" ;;
-    "sweep --color") words="auto always never" ;;
-    "schedule list -o") words="text json ndjson csv plain" ;;
-    "schedule list --output") words="text json ndjson csv plain" ;;
-    "schedule list --color") words="auto always never" ;;
-    "schedule cancel -o") words="text json" ;;
-    "schedule cancel --output") words="text json" ;;
-    "schedule cancel --color") words="auto always never" ;;
-    "check --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "check -o") words="text json github junit sarif gitlab markdown" ;;
-    "check --output") words="text json github junit sarif gitlab markdown" ;;
-    "check --color") words="auto always never" ;;
-    "policy list -o") words="text json" ;;
-    "policy list --output") words="text json" ;;
-    "policy list --color") words="auto always never" ;;
-    "policy lint -o") words="text json github junit sarif gitlab markdown" ;;
-    "policy lint --output") words="text json github junit sarif gitlab markdown" ;;
-    "policy lint --color") words="auto always never" ;;
-    "policy explain --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "policy explain -o") words="text json" ;;
-    "policy explain --output") words="text json" ;;
-    "policy explain --color") words="auto always never" ;;
-    "policy test -o") words="text json github junit sarif gitlab markdown" ;;
-    "policy test --output") words="text json github junit sarif gitlab markdown" ;;
-    "policy test --color") words="auto always never" ;;
-    "approve --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "approve -o") words="text json" ;;
-    "approve --output") words="text json" ;;
-    "approve --color") words="auto always never" ;;
-    "reject --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "reject -o") words="text json" ;;
-    "reject --output") words="text json" ;;
-    "reject --color") words="auto always never" ;;
-    "withdraw -o") words="text json" ;;
-    "withdraw --output") words="text json" ;;
-    "withdraw --color") words="auto always never" ;;
-    "approvals --for") words="register update adopt testing canary activate deactivate rollback deprecate retire block unblock reconcile import" ;;
-    "approvals -o") words="text json ndjson csv plain" ;;
-    "approvals --output") words="text json ndjson csv plain" ;;
-    "approvals --color") words="auto always never" ;;
-    "override list -o") words="text json ndjson csv plain" ;;
-    "override list --output") words="text json ndjson csv plain" ;;
-    "override list --color") words="auto always never" ;;
-    "override review -o") words="text json" ;;
-    "override review --output") words="text json" ;;
-    "override review --color") words="auto always never" ;;
-    "record -o") words="text json" ;;
-    "record --output") words="text json" ;;
-    "record --color") words="auto always never" ;;
-    "evaluate -o") words="text json csv github junit sarif gitlab markdown" ;;
-    "evaluate --output") words="text json csv github junit sarif gitlab markdown" ;;
-    "evaluate --color") words="auto always never" ;;
-    "evaluate --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
-    "evaluate --engine") words="python duckdb ibis prometheus" ;;
-    "evaluate --baseline") words="$(_helixctl_refs)" ;;
-    "compare -o") words="text json csv github junit sarif gitlab markdown" ;;
-    "compare --output") words="text json csv github junit sarif gitlab markdown" ;;
-    "compare --color") words="auto always never" ;;
-    "compare --format") words="native parquet otlp otel-metrics litellm langfuse openai-batch promptfoo inspect lm-eval dataset json csv" ;;
-    "compare --engine") words="python duckdb ibis prometheus" ;;
-    "list -o") words="text json ndjson csv plain" ;;
-    "list --output") words="text json ndjson csv plain" ;;
-    "list --color") words="auto always never" ;;
-    "show -o") words="text json" ;;
-    "show --output") words="text json" ;;
-    "show --color") words="auto always never" ;;
-    "status -o") words="text json ndjson csv plain" ;;
-    "status --output") words="text json ndjson csv plain" ;;
-    "status --color") words="auto always never" ;;
-    "diff -o") words="text json ndjson csv plain" ;;
-    "diff --output") words="text json ndjson csv plain" ;;
-    "diff --color") words="auto always never" ;;
-    "history -o") words="text json ndjson csv plain" ;;
-    "history --output") words="text json ndjson csv plain" ;;
-    "history --color") words="auto always never" ;;
-    "audit log --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
-    "audit log --severity") words="debug info warning error critical" ;;
-    "audit log --outcome") words="success denied failed" ;;
-    "audit log -o") words="text json ndjson csv plain" ;;
-    "audit log --output") words="text json ndjson csv plain" ;;
-    "audit log --color") words="auto always never" ;;
-    "audit log --model") words="$(_helixctl_models)" ;;
-    "audit export --action") words="registry.initialized registry.restored registry.reconciled config.updated policy.updated thresholds.updated version.registered version.updated version.adopted version.promoted version.activated version.deactivated version.deprecated version.retired version.rolled_back version.blocked version.unblocked canary.started canary.ended deployment.denied deployment.failed deployment.scheduled deployment.expired approval.granted approval.rejected approval.withdrawn override.used override.reviewed evaluation.completed evaluation.failed metrics.updated threshold.violated quality.degraded eol.warned catalogue.imported backup.created audit.archived audit.checkpointed notification.failed" ;;
-    "audit export --severity") words="debug info warning error critical" ;;
-    "audit export --outcome") words="success denied failed" ;;
-    "audit export -o") words="ndjson json csv ecs ocsf cloudevents" ;;
-    "audit export --output") words="ndjson json csv ecs ocsf cloudevents" ;;
-    "audit export --color") words="auto always never" ;;
-    "audit export --model") words="$(_helixctl_models)" ;;
-    "audit verify -o") words="text json github junit sarif gitlab markdown" ;;
-    "audit verify --output") words="text json github junit sarif gitlab markdown" ;;
-    "audit verify --color") words="auto always never" ;;
-    "audit report --framework") words="soc2 iso42001 eu-ai-act nist-ai-rmf" ;;
-    "audit report -o") words="text json markdown html" ;;
-    "audit report --output") words="text json markdown html" ;;
-    "audit report --color") words="auto always never" ;;
-    "audit report --model") words="$(_helixctl_models)" ;;
-    "audit checkpoint -o") words="text json" ;;
-    "audit checkpoint --output") words="text json" ;;
-    "audit checkpoint --color") words="auto always never" ;;
-    "audit archive -o") words="text json" ;;
-    "audit archive --output") words="text json" ;;
-    "audit archive --color") words="auto always never" ;;
-    "audit restore-archive -o") words="text json" ;;
-    "audit restore-archive --output") words="text json" ;;
-    "audit restore-archive --color") words="auto always never" ;;
-    "verify -o") words="text json github junit sarif gitlab markdown" ;;
-    "verify --output") words="text json github junit sarif gitlab markdown" ;;
-    "verify --color") words="auto always never" ;;
-    "reconcile -o") words="text json" ;;
-    "reconcile --output") words="text json" ;;
-    "reconcile --color") words="auto always never" ;;
-    "reconcile --keep") words="$(_helixctl_refs)" ;;
-        esac
+      elif [[ "$prev" == -* && "|--action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o|" == *"|$prev|"* ]]; then return
+      elif (( seen < most )); then value=$kind
       fi ;;
+  esac
+  case "$value" in
+    ref) words="$(_helixctl_refs)" ;;
+    model) words="$(_helixctl_models)" ;;
+    dir|file)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen "-${value:0:1}" -- "$cur"); return ;;
+    choice)
+      case "$command" in
+        "completion") words="bash zsh fish powershell" ;;
+        "help") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
+      esac ;;
   esac
   COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
   for offer in "${offers[@]}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done

@@ -11,15 +11,23 @@ from helixctl.errors import leaves
 
 TOPICS = (*menu.COMMANDS, *(one.code for one in leaves()))
 """What `helixctl help` explains."""
-REFERENCES = {"REF": "ref", "CANDIDATE": "ref", "BASELINE": "ref", "MODEL": "model"}
-"""What help calls an argument, or the value of an option, that is a reference, and whether it is one of a model alone."""
+KINDS = {
+    **dict.fromkeys(("REF", "CANDIDATE", "BASELINE"), "ref"),
+    **dict.fromkeys(("FILE", "SOURCE"), "file"),
+    "MODEL": "model",
+    "DIR": "dir",
+}
+"""What an argument, or the value of an option, is by what help calls it; a model is a reference without a version."""
+REGISTRY = ("-C", "--registry")
+MANY = 99
+"""So many arguments are as many as one likes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """A command as a shell sees it: its words, purpose, options, what each option takes, its arguments' kind and number.
 
-    `refs` has the options that take a reference, with its kind: ref, or model.
+    `kinds` has that of options, but for REGISTRY.
     """
 
     path: tuple[str, ...]
@@ -27,7 +35,7 @@ class Words:
     options: tuple[tuple[str, str], ...]
     choices: dict[str, tuple[str, ...]]
     takes_value: frozenset[str]
-    refs: dict[str, str]
+    kinds: dict[str, str]
     argument: str
     arguments: int
 
@@ -53,11 +61,11 @@ def _walk(path: tuple[str, ...], table: dict[str, menu.Entry]) -> Iterator[Words
 def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
     options = [("--help", "Show the help."), ("-h", "Show the help.")]
     choices: dict[str, tuple[str, ...]] = {}
-    takes_value, refs = set[str](), dict[str, str]()
+    takes_value, kinds = set[str](), dict[str, str]()
     argument, arguments = "none", 0
     for param in command.params:
         if param.param_type_name == "argument":
-            argument, arguments = _argument(param), arguments + 1
+            argument, arguments = _argument(param), arguments + (1 if param.nargs == 1 else MANY)
             if argument == "choice":
                 choices["argument"] = tuple(map(str, getattr(param.type, "choices", TOPICS)))
             continue
@@ -65,18 +73,16 @@ def _words(path: tuple[str, ...], entry: menu.Entry, command: Any) -> Words:
         options += [(name, param.help or "") for name in names]
         if not param.is_flag:
             takes_value.update(names)
-            refs |= dict.fromkeys(names, REFERENCES[param.metavar]) if param.metavar in REFERENCES else {}
+            kinds |= {name: KINDS[param.metavar] for name in names if param.metavar in KINDS and name not in REGISTRY}
             offered = _choices(param, entry)
             choices |= dict.fromkeys(names, offered) if offered else {}
-    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), refs, argument, arguments)
+    return Words(path, entry.summary, tuple(options), choices, frozenset(takes_value), kinds, argument, arguments)
 
 
 def _argument(param: Any) -> str:
-    metavar = (param.metavar or "").strip("[]")
-    if metavar in REFERENCES:
-        return REFERENCES[metavar]
+    metavar = (param.metavar or "").strip("[].")
     is_choice = hasattr(param.type, "choices") or metavar == "COMMAND|CODE"
-    return "dir" if metavar == "DIR" else "choice" if is_choice else "none"
+    return "choice" if is_choice else KINDS.get(metavar, "none")
 
 
 def _choices(param: Any, entry: menu.Entry) -> tuple[str, ...]:
@@ -111,22 +117,23 @@ def _tops() -> dict[str, str]:
 
 
 def _bash(commands: list[Words]) -> str:
-    cases, values = [], []
+    cases, values, arguments = [], [], []
     for one in commands:
         options = " ".join(name for name, _ in one.options)
         cases.append(f'    "{one.name}") options="{options}"; kind={one.argument}; most={one.arguments} ;;')
         if "argument" in one.choices:
-            values.append(f'    "{one.name} argument") words="{" ".join(one.choices["argument"])}" ;;')
+            arguments.append(f'        "{one.name}") words="{" ".join(one.choices["argument"])}" ;;')
         for name, offered in one.choices.items():
             if name != "argument":
                 values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
-        values += [f'    "{one.name} {name}") words="$(_helixctl_{kind}s)" ;;' for name, kind in one.refs.items()]
+        values += [f'    "{one.name} {name}") value={kind} ;;' for name, kind in one.kinds.items()]
     return _BASH.format(
         tops=" ".join(_tops()),
         groups="|".join(menu.GROUPS),
         subs="\n".join(f'      {name}) words="{" ".join(table)}" ;;' for name, table in menu.GROUPS.items()),
         cases="\n".join(cases),
         values="\n".join(values),
+        arguments="\n".join(arguments),
         valued="|".join(sorted({name for one in commands for name in one.takes_value})),
     )
 
@@ -136,7 +143,7 @@ _BASH = """\
 _helixctl_refs() {{ helixctl __complete "${{registry[@]}}" "$cur" 2>/dev/null; }}
 _helixctl_models() {{ _helixctl_refs | grep -v @; }}
 _helixctl() {{
-  local cur="${{COMP_LINE:0:COMP_POINT}}" line=() words="" options="" kind=none most=0 command="" prev="" registry=() typed offers offer word
+  local cur="${{COMP_LINE:0:COMP_POINT}}" line=() words="" options="" kind=none most=0 command="" prev="" value="" registry=() typed offers offer word
   read -a typed <<< "$cur"; [[ "$cur" == *[^\\\\]" " ]] && typed+=("")  # without -r, for \\ before a space
   for word in "${{typed[@]}}"; do
     if [[ "$word" == --*=* ]]; then line+=("${{word%%=*}}" "${{word#*=}}"); else line+=("$word"); fi
@@ -162,19 +169,23 @@ _helixctl() {{
   esac
   case "$command $prev" in
 {values}
-    *" -C"|*" --registry") COMPREPLY=($(compgen -d -- "$cur")); return ;;
-    *" -f"|*" --file"|*" --from"|*" --baseline-from") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    *" -C"|*" --registry") value=dir ;;
     *)
       if [[ "$cur" == -* ]]; then words="$options"
-      elif [[ "$prev" == -* ]] && [[ "|{valued}|" == *"|$prev|"* ]]; then return
-      elif (( seen < most )) && [[ $kind == ref ]]; then words="$(_helixctl_refs)"
-      elif (( seen < most )) && [[ $kind == model ]]; then words="$(_helixctl_models)"
-      elif (( seen < most )) && [[ $kind == dir ]]; then COMPREPLY=($(compgen -d -- "$cur")); return
-      elif (( seen < most )) && [[ $kind == choice ]]; then
-        case "$command argument" in
-{values}
-        esac
+      elif [[ "$prev" == -* && "|{valued}|" == *"|$prev|"* ]]; then return
+      elif (( seen < most )); then value=$kind
       fi ;;
+  esac
+  case "$value" in
+    ref) words="$(_helixctl_refs)" ;;
+    model) words="$(_helixctl_models)" ;;
+    dir|file)
+      compopt -o filenames 2>/dev/null
+      mapfile -t COMPREPLY < <(compgen "-${{value:0:1}}" -- "$cur"); return ;;
+    choice)
+      case "$command" in
+{arguments}
+      esac ;;
   esac
   COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
   for offer in "${{offers[@]}}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done
@@ -194,12 +205,11 @@ def _zsh(commands: list[Words]) -> str:
     cases = []
     for one in commands:
         rows = [f"        {_quoted(_zsh_option(one, name, text))}" for name, text in one.options]
-        offers = {"ref": "reference:_helixctl_refs", "model": "model:_helixctl_models", "dir": "folder:_files -/"}.get(
-            one.argument
-        )
+        offers = f"{one.argument}:{_ZSH_KINDS[one.argument]}" if one.argument in _ZSH_KINDS else ""
         if one.argument == "choice":
             offers = f"choice:({' '.join(one.choices['argument'])})"
-        rows += [f"        {_quoted(f'{at + 1}:{offers}')}" for at in range(one.arguments) if offers]
+        places = ["*"] if one.arguments >= MANY else range(1, one.arguments + 1)
+        rows += [f"        {_quoted(f'{at}:{offers}')}" for at in places if offers]
         cases.append(f"      {_quoted(one.name)}) _arguments -s \\\n" + " \\\n".join(rows) + " ;;")
     return _ZSH.format(
         tops="\n".join(f"    {_quoted(f'{name}:{text}')}" for name, text in _tops().items()),
@@ -209,14 +219,15 @@ def _zsh(commands: list[Words]) -> str:
     )
 
 
+_ZSH_KINDS = {"ref": "_helixctl_refs", "model": "_helixctl_models", "dir": "_files -/", "file": "_files"}
+
+
 def _zsh_option(one: Words, name: str, text: str) -> str:
     plain = text.replace("[", "(").replace("]", ")").replace(":", ";")
     if name not in one.takes_value:
         return f"{name}[{plain}]"
-    files = dict.fromkeys(("-f", "--file", "--from", "--baseline-from"), "_files")
-    files |= dict.fromkeys(("-C", "--registry"), "_files -/")
-    files |= {option: f"_helixctl_{kind}s" for option, kind in one.refs.items()}
-    offered = f"({' '.join(one.choices[name])})" if name in one.choices else files.get(name, "")
+    kind = "dir" if name in REGISTRY else one.kinds.get(name, "none")
+    offered = f"({' '.join(one.choices[name])})" if name in one.choices else _ZSH_KINDS.get(kind, "")
     joined = "=" if name.startswith("--") else ""
     return f"*{name}{joined}[{plain}]:value:{offered}"
 
@@ -262,33 +273,39 @@ if [[ "${{funcstack[1]}}" == _helixctl ]]; then _helixctl "$@"; else compdef _he
 
 
 def _fish(commands: list[Words]) -> str:
-    lines = ["# fish completion for helixctl; made by: helixctl completion fish", _FISH]
+    lines = ["# fish completion for helixctl; made by: helixctl completion fish", _FISH, "complete -c helixctl -f"]
     for name, text in _tops().items():
-        lines.append(f"complete -c helixctl -f -n __fish_use_subcommand -a {name} -d {_fish_quoted(text)}")
+        lines.append(f"complete -c helixctl -n __fish_use_subcommand -a {name} -d {_fish_quoted(text)}")
     for name, table in menu.GROUPS.items():
         for sub, entry in table.items():
             unseen = f"__fish_seen_subcommand_from {name}; and not __fish_seen_subcommand_from {' '.join(table)}"
-            lines.append(f"complete -c helixctl -f -n '{unseen}' -a {sub} -d {_fish_quoted(entry.summary)}")
+            lines.append(f"complete -c helixctl -n '{unseen}' -a {sub} -d {_fish_quoted(entry.summary)}")
     for one in commands:
         lines += _fish_command(one)
     return "\n".join(lines) + "\n"
+
+
+_FISH_KINDS = {
+    "ref": "-a '(__helixctl_refs)'",
+    "model": "-a '(__helixctl_models)'",
+    "dir": "-a '(__fish_complete_directories)'",
+    "file": "-F",
+}
 
 
 def _fish_command(one: Words) -> Iterator[str]:
     seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in one.path)
     if len(one.path) == 1:
         seen += f"; and not __fish_seen_subcommand_from {' '.join(menu.GROUPS)}"
-    if one.argument in REFERENCES.values():
-        yield f"complete -c helixctl -f -n '{seen}' -a '(__helixctl_{one.argument}s)'"
     if one.argument == "choice":
-        yield f"complete -c helixctl -f -n '{seen}' -a '{' '.join(one.choices['argument'])}'"
+        yield f"complete -c helixctl -n '{seen}' -a '{' '.join(one.choices['argument'])}'"
+    elif one.argument in _FISH_KINDS:
+        yield f"complete -c helixctl -n '{seen}' {_FISH_KINDS[one.argument]}"
     for name, text in one.options:
         flag = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
-        value = " -r" if name in one.takes_value else ""
-        if name in one.choices:
-            value = f" -x -a '{' '.join(one.choices[name])}'"
-        elif name in one.refs:
-            value = f" -x -a '(__helixctl_{one.refs[name]}s)'"
+        kind = "dir" if name in REGISTRY else one.kinds.get(name, "none")
+        offered = f"-a '{' '.join(one.choices[name])}'" if name in one.choices else _FISH_KINDS.get(kind, "")
+        value = f" {'-r' if kind == 'file' else '-x'} {offered}".rstrip() if name in one.takes_value else ""
         yield f"complete -c helixctl -n '{seen}' {flag}{value} -d {_fish_quoted(text)}"
 
 
@@ -317,7 +334,7 @@ def _powershell(commands: list[Words]) -> str:
     for one in commands:
         options = ", ".join(_ps_quoted(name) for name, _ in one.options)
         values = "; ".join(f"{_ps_quoted(name)} = @({_ps_list(offered)})" for name, offered in one.choices.items())
-        refs = "; ".join(f"{_ps_quoted(name)} = '{kind}'" for name, kind in one.refs.items())
+        refs = "; ".join(f"{_ps_quoted(name)} = '{kind}'" for name, kind in one.kinds.items())
         rows.append(
             f"  {_ps_quoted(one.name)} = @{{ options = @({options}); kind = '{one.argument}'; "
             f"refs = @{{ {refs} }}; values = @{{ {values} }} }}"

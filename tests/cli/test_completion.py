@@ -149,6 +149,28 @@ def test_the_versions_are_those_of_the_registry_that_the_line_names(offered: Pla
     assert [*asked("helixctl show openai/gpt@2", "", elsewhere)] == []
 
 
+FILES_TO = {
+    "register -f its": ["its file"],
+    "register --file=its": ["its file"],
+    "audit log -f its": [],
+    "policy test its": ["its file"],
+    "init its": ["its folder"],
+    "show -C its": ["its folder"],
+    "update m@1.0.0 --reason its": [],
+}
+
+
+@pytest.mark.parametrize("line", FILES_TO)
+def test_files_and_folders_are_offered_where_they_are_meant(tmp_path: Path, line: str) -> None:
+    (tmp_path / "its file").touch()
+    (tmp_path / "its folder").mkdir()
+    offers = bash(f"helixctl {line}", "", tmp_path)
+    wanted = FILES_TO[line] + ["its folder"] * (FILES_TO[line] == ["its file"])
+    assert offers == sorted(wanted)
+    if "=" not in line:
+        assert {one.rstrip("/") for one in fish(f"helixctl {line}", "", tmp_path)} == set(wanted)
+
+
 def test_bash_keeps_the_option_where_it_does_not_split_words_at_the_equals_sign(offered: Place) -> None:
     assert bash("helixctl list --color=a", "", offered.root) == ["--color=always", "--color=auto"]
 
