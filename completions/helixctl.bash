@@ -260,19 +260,21 @@ _helixctl() {
       elif (( seen < most )); then value=$kind
       fi ;;
   esac
+  COMPREPLY=()
   case "$value" in
     ref) words="$(_helixctl_refs)" ;;
     model) words="$(_helixctl_models)" ;;
     dir|file)
       compopt -o filenames 2>/dev/null
-      mapfile -t COMPREPLY < <(compgen "-${value:0:1}" -- "$cur"); return ;;
+      while IFS= read -r offer; do COMPREPLY+=("$offer"); done < <(compgen "-${value:0:1}" -- "$cur")
+      return ;;
     choice)
       case "$command" in
         "completion") words="bash zsh fish powershell" ;;
         "help") words="init demo completion help register update promote activate deactivate rollback deprecate retire block unblock adopt sweep schedule check policy approve reject withdraw approvals override record evaluate compare list show status diff history audit verify reconcile HX101 HX201 HX202 HX203 HX401 HX501 HX502 HX503 HX504 HX505 HX506 HX601 HX602 HX603 HX801 HX802 HX901" ;;
       esac ;;
   esac
-  COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
+  read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
   for offer in "${offers[@]}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done
   local cut="${cur%"${cur##*[@:=]}"}"
   if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${cut: -1}"* ]]; then

@@ -176,18 +176,20 @@ _helixctl() {{
       elif (( seen < most )); then value=$kind
       fi ;;
   esac
+  COMPREPLY=()
   case "$value" in
     ref) words="$(_helixctl_refs)" ;;
     model) words="$(_helixctl_models)" ;;
     dir|file)
       compopt -o filenames 2>/dev/null
-      mapfile -t COMPREPLY < <(compgen "-${{value:0:1}}" -- "$cur"); return ;;
+      while IFS= read -r offer; do COMPREPLY+=("$offer"); done < <(compgen "-${{value:0:1}}" -- "$cur")
+      return ;;
     choice)
       case "$command" in
 {arguments}
       esac ;;
   esac
-  COMPREPLY=(); read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
+  read -r -d '' -a offers <<< "$words"  # not by compgen -W, which obeys what words may hold
   for offer in "${{offers[@]}}"; do [[ "$offer" == "$cur"* ]] && COMPREPLY+=("$offer"); done
   local cut="${{cur%"${{cur##*[@:=]}}"}}"
   if [[ -n "$cut" && "$COMP_WORDBREAKS" == *"${{cut: -1}}"* ]]; then
