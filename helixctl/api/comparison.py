@@ -35,9 +35,7 @@ class Compared(NamedTuple):
     @property
     def advice(self) -> tuple[str, ...]:
         """What is worse by how much, and what would settle the rest."""
-        again = f"helixctl compare {self.ref} {self.baseline}"
-        told = comparison.advice(self.comparison, str(self.ref), str(self.baseline))
-        return tuple(one.replace(f"`{again}`", f"`{again}{self.given}`") for one in told)
+        return comparison.advice(self.comparison, str(self.ref), str(self.baseline), self.given)
 
 
 class Side(NamedTuple):
@@ -78,7 +76,7 @@ def compare(store: Store, candidate: Side, against: Against) -> Compared:
         hint = "name another version, or what each is read from by --from and --baseline-from"
         raise Usage(f"{baseline.ref} would be compared with itself, on the same inferences", hint=hint)
     _refuse_shared(store, chooses_version, candidate, old)
-    return _compared((candidate, old), (reduced(store, *candidate), reduced(store, *old)), rules)
+    return _compared((candidate, old), (reduced(store, *candidate), reduced(store, *old)), rules, against.margins)
 
 
 def beside(
@@ -101,14 +99,12 @@ def beside(
     if _is_same(candidate, old):
         return None, (f"nothing to compare {own} with: it is itself {named}",)
     _refuse_shared(store, lambda query: not query.connect or chooses_version(query), candidate, old)
-    return _compared((candidate, old), (reduction, reduced(store, *old)), rules), ()
+    return _compared((candidate, old), (reduction, reduced(store, *old)), rules, against.margins), ()
 
 
 def weighed(evaluation: Evaluation, compared: Compared | None) -> Evaluation:
     """Let a comparison, where there is one, count in a verdict."""
-    if compared is None:
-        return evaluation
-    return comparison.weighed(evaluation, compared.comparison, str(compared.ref), str(compared.baseline))
+    return comparison.weighed(evaluation, compared.comparison, compared.advice) if compared else evaluation
 
 
 def _of_baseline(asked: Asked, sources: Sequence[str]) -> Asked:
@@ -144,11 +140,14 @@ def _rules(of: Settings, against: Against) -> tuple[Margins, Look]:
     return Margins.of(checked({"scores": scores, **given}, settings.MARGINS), of.lower_is_better), look
 
 
-def _compared(sides: tuple[Side, Side], found: tuple[Reduction, Reduction], rules: tuple[Margins, Look]) -> Compared:
+def _compared(
+    sides: tuple[Side, Side], found: tuple[Reduction, Reduction], rules: tuple[Margins, Look], stated: Stated
+) -> Compared:
     new, old = found
     told = comparison.compare(new.stats, old.stats, *rules)
     if new.best or old.best:  # latencies are known by bucket: the answer must be the same at either end
         told = comparison.agreed(told, comparison.compare(new.best or new.stats, old.best or old.stats, *rules))
     options = zip((" --from FILE", " --baseline-from FILE"), sides, strict=True)
     given = "".join(option for option, side in options if side.asked.patterns or side.asked.datasets)
+    given += "".join(f" --margin {metric}={value}" for metric, value in stated.items())
     return Compared(sides[0].record.ref, sides[1].record.ref, told, found, given)

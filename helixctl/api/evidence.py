@@ -129,8 +129,8 @@ def _newest_first(store: Store, ref: Ref, since: date) -> Iterator[tuple[str, Ev
     known, there = {path: row.after for path, row in logged.items() if row.after}, paths(store, ref)
     for path in sorted({*known, *there}, reverse=True):
         at = evidence.time_of(path)
-        if path not in there and at and at.date() < since:
-            continue  # what is lost spoke of days before
+        if at and at.date() < since:
+            continue  # it speaks of days before
         raw = store.read(path) if path in there else b""
         if sha256(raw) != known.get(path):
             raise Damaged(

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 from helixctl.api.evidence import window
 from helixctl.core.columns import FIELDS, compiled
 from helixctl.core.evidence import WINDOW
+from helixctl.core.names import Ref
 from helixctl.core.record import Record
 from helixctl.core.schema import did_you_mean
 from helixctl.core.settings import Settings
@@ -141,7 +142,7 @@ def reduced(store: Store, record: Record, asked: Asked) -> Reduction:
         _refuse_judged(query)
         where |= query.where
         reduction = reduction.merge(reduce(sources, subject_of(record), query))
-    _refuse_malformed(reduction, settings.max_malformed, record.version)
+    _refuse_malformed(reduction, settings.max_malformed, record.ref)
     _refuse_unknown(reduction, where)
     if unsaid := sorted(reduction.lower - {*settings.lower_is_better}):
         names = ", ".join(f'"{name}"' for name in sorted({*unsaid, *settings.lower_is_better}))
@@ -157,6 +158,10 @@ def _refuse_vain(asked: Asked, settings: Settings) -> None:
     since, until = asked.query.since, asked.query.until
     if since and until and since >= until:
         raise Usage("--since is not before --until", hint="exchange the two")
+    is_alone = not ({*asked.patterns} - {RECORDED} or asked.query.connect or asked.datasets)
+    if is_alone and (asked.query.format or asked.query.columns):
+        given = "--format" if asked.query.format else "--map"
+        raise Usage(f"{given} does not apply to what was recorded", hint="name files by --from, or leave it out")
     names = [name for name, _ in asked.query.where]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise Usage(f"--where names {twice!a} twice, and a record has one value of it", hint="leave one of them out")
@@ -244,7 +249,7 @@ def _presumed(reduction: Reduction, found: Sequence[Group]) -> Iterator[str]:
                 yield f"{told}: check that it is called so"
 
 
-def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:
+def _refuse_malformed(reduction: Reduction, most: int, ref: Ref) -> None:
     is_cut = any(bad.is_rest for bad in reduction.malformed)
     if reduction.malformed_count <= most and not is_cut:
         return
@@ -255,7 +260,8 @@ def _refuse_malformed(reduction: Reduction, most: int, version: str) -> None:
     if is_cut:
         hint = "mend the source: nobody knows how much is missing, so evaluation.max_malformed lets none of it pass"
     elif reduction.mismatched_count == reduction.malformed_count:
-        hint = f"evaluate what they name, or leave them out, as by --where version={version}"
+        other = f"version={ref.version}" if "version" in reduction.malformed[0].why else f"model={ref.model}"
+        hint = f"evaluate what they name, or leave them out, as by --where {other}"
     elif reduction.is_empty and not reduction.skipped:
         hint = "no line can be read: check --format and --map, or correct the lines"
     fact = f"{reduction.malformed_count} malformed line{'s' * (reduction.malformed_count > 1)}, at most {most} allowed"

@@ -283,18 +283,26 @@ def counted(verdict: judge.Verdict, compared: str | None) -> judge.Verdict:
     return verdict
 
 
-def weighed(evaluation: Evaluation, found: Comparison, ref: str, baseline: str) -> Evaluation:
-    """Let a comparison count in the verdict of an evaluation, and say what it found."""
+def weighed(evaluation: Evaluation, found: Comparison, advised: tuple[str, ...]) -> Evaluation:
+    """Let a comparison count in the verdict of an evaluation, and say what it advises."""
     verdict = counted(evaluation.verdict, found.verdict)
     told, proven = evaluation.recommendations, evaluation.proven and verdict is evaluation.verdict
     if evaluation.proven and not proven:
         told = told[:-1]  # the last says: go on and activate
-    return evaluation._replace(verdict=verdict, proven=proven, recommendations=(*advice(found, ref, baseline), *told))
+    return evaluation._replace(verdict=verdict, proven=proven, recommendations=(*advised, *told))
 
 
-def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
-    """Say of each metric that is worse by how much, and of each that keeps the whole undecided what would settle it."""
-    compared, told = f"helixctl compare {ref} {baseline}", []
+def advice(found: Comparison, ref: str, baseline: str, options: str = "") -> tuple[str, ...]:
+    """Say of each metric that is worse by how much, and of each that keeps the whole undecided what would settle it.
+
+    Args:
+        options: of the command that compares the two again.
+    """
+    look, told = found.look, []
+    options += f" --look {look.number + 1}/{look.of}" if look.of > 1 else ""
+    then = f", then run `helixctl compare {ref} {baseline}{options}`"
+    if 1 < look.of == look.number:
+        then = "; this was the last of the looks that were planned"
     requests = found.deltas[0]
     unknown = [name for name, n in ((ref, requests.n_candidate), (baseline, requests.n_baseline)) if not n]
     if unknown:
@@ -311,7 +319,7 @@ def advice(found: Comparison, ref: str, baseline: str) -> tuple[str, ...]:
             if unknown and one.metric in DECISIVE:
                 continue
             fact = f"{one.metric} is undecided against {baseline}: {_missing(one, found)}"
-            told.append(f"{fact}, then run `{compared}`")
+            told.append(fact + then)
     return tuple(told)
 
 

@@ -166,7 +166,8 @@ def summed(found: Iterable[tuple[str, Evidence]], since: date, served: tuple[Ref
             continue
         if "" in one.stats.windows():
             raise Invalid(
-                f"inferences of {name} carry no time, so no window holds them", hint="evaluate records with ts"
+                f"inferences of {name} carry no time, so no window holds them",
+                hint="evaluate records with ts, and name a window that begins after that evaluation",
             )
         if days & taken:
             left_out.append(name)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from helixctl.errors import Usage
@@ -79,25 +80,27 @@ def _numeric(expected: object, output: object, option: str) -> bool:
     wanted, found = _number(expected), _number(output)
     if wanted is None:
         raise ValueError("expected is no number")
-    amount, is_share = _tolerance(option) or (0.0, False)
+    amount, is_share = _tolerance(option) or (Decimal(0), False)
     return found is not None and abs(found - wanted) <= amount * (abs(wanted) if is_share else 1)
 
 
-def _tolerance(option: str) -> tuple[float, bool] | None:
+def _tolerance(option: str) -> tuple[Decimal, bool] | None:
     number = _number(option.removesuffix("%"))
     if number is None or number < 0:
         return None
     return (number / 100, True) if option.endswith("%") else (number, False)
 
 
-def _number(value: object) -> float | None:
+def _number(value: object) -> Decimal | None:
+    """Return a number as it is written, so that 1.01 is within 0.01 of 1."""
     if isinstance(value, str):
         form = r"\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
         found = re.fullmatch(form, value, re.ASCII)
-        value = float(found[1].replace(",", "")) if found else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
+        value = found[1].replace(",", "") if found else None
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        value = None
+    number = None if value is None else Decimal(str(value))
+    return number if number is not None and math.isfinite(float(number)) else None
 
 
 def _json(expected: object, output: object, option: str) -> bool:

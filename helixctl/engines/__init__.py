@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
@@ -229,7 +229,13 @@ def _suitable(sources: Sequence[Source], query: Query) -> str:
 
 
 def _is_parquet(name: str) -> bool:
-    return name.endswith((".parquet", ".pq"))
+    if name.endswith((".parquet", ".pq")):
+        return True
+    with suppress(OSError):  # which is told when it is read
+        if os.path.isfile(name):
+            with open(name, "rb") as file:
+                return file.read(4) == b"PAR1"
+    return False
 
 
 def engine(name: str) -> Engine:

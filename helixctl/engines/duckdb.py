@@ -2,8 +2,9 @@
 
 A column of JSON is read as the text of its value, so that a number in quotes, a fraction of a token or NaN is seen for
 what it is. A file in which every record is plainly sound is reduced here; one in which any is not goes to the python
-engine, which counts and names it: both say the same. Of malformed JSON two things pass here, with the values that
-they plainly have: a comma before a closing bracket, and NaN in a field that nobody reads. Parquet has no other reader:
+engine, which counts and names it: both say the same. Of malformed JSON some things pass here, with the values that
+they plainly have: a comma before a closing bracket, a vertical tab or form feed after a record, and in a field that
+nobody reads NaN, or lists in lists beyond what Python reads. Parquet has no other reader:
 its rows are counted and named here.
 """
 
@@ -42,6 +43,7 @@ MEMORY = "320MiB"
 _PIECE = MAX_LINE // 2
 _USUAL_LINE = 4096
 _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
+_ALONE = "$path, hive_partitioning = false"
 _SQUARES = ("{0} * {0}", "CAST({0} AS HUGEINT) * {0}")
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 
@@ -85,7 +87,7 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query) ->
         if kind == "parquet":
             return _parquet(connection, source, subject, query)
         found = _native(connection, source, subject, query) if kind == "native" else None
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # a message that it cut within a character
         if kind == "parquet":
             raise Usage(f"{source.name!a} is no Parquet that can be read", hint="check the file") from error
         found = None
@@ -93,7 +95,7 @@ def _reduced(connection: Any, source: Source, subject: Subject, query: Query) ->
 
 
 def _kind(source: Source, subject: Subject, query: Query) -> str | None:
-    if source.stream is not None or any(sign in source.name for sign in "*?["):
+    if source.stream is not None or not os.path.isfile(source.name):  # what is no file is read once
         return None
     with source.opened() as stream:
         try:
@@ -103,6 +105,11 @@ def _kind(source: Source, subject: Subject, query: Query) -> str | None:
     if kind == "native" and any(name not in jsonlines.CHOOSING or text[:1] in "[{" for name, text in query.where):
         return None  # DuckDB would compare with the text of a list too
     return kind if kind != "native" or (_is_told(subject) and _is_plain(source)) else None
+
+
+def _path(source: Source) -> str:
+    """Return the path of a source for DuckDB, to which `*`, `?`, `[` and a leading `~` mean more than themselves."""
+    return re.sub(r"([*?[])", r"[\1]", os.path.abspath(source.name))
 
 
 def _is_told(subject: Subject) -> bool:
@@ -147,7 +154,7 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
     stated = {"model": subject.model, "version": subject.version}
     stated |= {f"where{at}": value for at, (_, value) in enumerate(query.where)}
     used = {name: value for name, value in stated.items() if f"${name}" in narrow}
-    found = _rows(connection, (narrow, wide), {"path": source.name, "packed": packed} | used)
+    found = _rows(connection, (narrow, wide), {"path": _path(source), "packed": packed} | used)
     rows = [
         (kept, _region(region), None if day is None else day * DAY_US, error, count, None, *rest)
         for kept, region, day, error, count, *rest in found
@@ -157,7 +164,7 @@ def _native(connection: Any, source: Source, subject: Subject, query: Query) -> 
     told = reduction(rows, subject)
     if not query.where or not told.is_empty:
         return told
-    counted = connection.execute(jsonlines.counted(query), {"path": source.name, "packed": packed}).fetchone()
+    counted = connection.execute(jsonlines.counted(query), {"path": _path(source), "packed": packed}).fetchone()
     there = {name for (name, _), count in zip(query.where, counted, strict=True) if count}
     return told.among({"success", *there})
 
@@ -170,10 +177,10 @@ def _region(text: str | None) -> str | None:
 
 
 def _parquet(connection: Any, source: Source, subject: Subject, query: Query) -> Reduction:
-    asked = {"path": source.name}
-    described = connection.execute("DESCRIBE SELECT * FROM read_parquet($path)", asked).fetchall()
+    asked = {"path": _path(source)}
+    described = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({_ALONE})", asked).fetchall()
     kinds = {row[0]: _kind_of(row[1]) for row in described}
-    table = "(SELECT * FROM read_parquet($path, file_row_number = true)) AS t0"
+    table = f"(SELECT * FROM read_parquet({_ALONE}, file_row_number = true)) AS t0"
     of = reading(f"{source.name!a}", table, kinds, (subject, query, DUCKDB))
     rows = _rows(connection, (grouped(of, is_local=True, is_wide=False), grouped(of, is_local=True)), asked)
     found = reduction(rows, subject).among({*kinds, *query.columns})

@@ -71,7 +71,7 @@ def of_table(expression: Expression, field: str, kinds: Mapping[str, str], diale
         case "minus":
             return _difference(name, quoted(expression.other), (kind, kinds[expression.other]), dialect)
         case "utc" if kind == "naive":
-            return Field(dialect.micros.format(name))
+            return _timed(name, dialect)
         case "column":
             return _plain(name, kind, field, dialect)
     return Field("NULL", f"{name} IS NULL")
@@ -80,7 +80,7 @@ def of_table(expression: Expression, field: str, kinds: Mapping[str, str], diale
 def _plain(name: str, kind: str, field: str, dialect: Dialect) -> Field:
     match field, kind:
         case "ts", "time":
-            return Field(dialect.micros.format(name))
+            return _timed(name, dialect)
         case "ts", "text":
             return Field(dialect.instant.format(name), f"regexp_matches({name}, '^{INSTANT}\\z')")
         case "success", "bool":
@@ -90,6 +90,12 @@ def _plain(name: str, kind: str, field: str, dialect: Dialect) -> Field:
     if kind == ("text" if field in _TEXTS else "number") and field not in ("ts", "success"):
         return Field(name if field in _TEXTS else f"CAST({name} AS DOUBLE)")
     return Field("NULL", f"{name} IS NULL" if field != "error" else "true")
+
+
+def _timed(name: str, dialect: Dialect) -> Field:
+    """Return the microseconds of a time; one without any, such as `infinity`, is unsound."""
+    value = dialect.micros.format(name)
+    return Field(value, f"CASE WHEN {name} IS NOT NULL THEN {value} IS NOT NULL END")
 
 
 def _difference(name: str, other: str, kinds: tuple[str, str], dialect: Dialect) -> Field:

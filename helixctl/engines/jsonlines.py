@@ -52,8 +52,13 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     kept = "CASE WHEN is_kept THEN {} END" if is_choosing else "{}"
     text = "CASE WHEN error LIKE '\"%' OR regexp_full_match(error, '-?[0-9]+') THEN json_extract_string(error, '$') END"
     scaled = "TRY_CAST(floor({0} * CAST({1} AS DOUBLE) + CAST(0.5 AS DOUBLE)) AS BIGINT) AS {0}"
+    region = (
+        f"CASE WHEN {' AND '.join(_choices(query, (None, None)))} THEN region END AS region"
+        if query.where
+        else "region"
+    )
     values = (
-        *("us", "region", "failed", "CASE WHEN NOT failed THEN TRY_CAST(ceil(latency_ms) AS BIGINT) END AS latency"),
+        *("us", region, "failed", "CASE WHEN NOT failed THEN TRY_CAST(ceil(latency_ms) AS BIGINT) END AS latency"),
         f"CASE WHEN failed AND error IS NOT NULL THEN {text} END AS text",
         *(f"TRY_CAST({name} AS BIGINT) AS {name}" for name in MEASURES[:2]),
         *(scaled.format(name, unit) for name, unit in (("cost", 10**9), ("confidence", 10**6))),
@@ -63,7 +68,7 @@ def grouped(query: Query, within: tuple[int | None, int | None], sql: tuple[str,
     if price:
         table = f"(SELECT * REPLACE (CASE WHEN cost IS NULL THEN {price} ELSE cost END AS cost) FROM {table})"
     state = "CASE WHEN is_kept THEN 0 ELSE -1 END" if is_choosing else "0"
-    keys = [kept.format(one) for one in ("region", "day", "fault")]
+    keys = ["region", *(kept.format(one) for one in ("day", "fault"))]
     sums = [f"count({name}), sum({name}), sum({square.format(name)})" for name in MEASURES]
     cells = ", ".join([state, *keys, "count(*)", "max(us)", timed_by(kept.format("latency")), *sums])
     keyed = (
@@ -90,7 +95,7 @@ def _sound(query: Query, within: tuple[int | None, int | None]) -> str:
 def _texts() -> str:
     types = ", ".join(f"{name}: '{'VARCHAR' if name in _NAMES else 'JSON'}'" for name in FIELDS)
     texts = ", ".join(name if name in _NAMES else f"CAST({name} AS VARCHAR) AS {name}" for name in FIELDS)
-    reading = f"format = 'newline_delimited', columns = {{{types}}}, compression = $packed"
+    reading = f"format = 'newline_delimited', columns = {{{types}}}, compression = $packed, hive_partitioning = false"
     return f"(SELECT {texts} FROM read_json($path, {reading}))"
 
 

@@ -9,24 +9,31 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from helixctl.core.columns import Expression, compiled, plain, valued
 from helixctl.core.stats import Inference, Stats
 from helixctl.engines import MAX_REPORTED, PLAIN, Malformed, Query, Reduction, Source, Subject, away, secretless
 from helixctl.engines.buckets import Bucket, Buckets
-from helixctl.engines.readers import LineError, MismatchError, Skipped, documents
+from helixctl.engines.readers import LineError, MismatchError, Skipped, documents, refuse_judged
 from helixctl.engines.readers.native import inference
 from helixctl.errors import HelixError, StorageRefused, Usage
 
+if TYPE_CHECKING:
+    from urllib.request import Request
+
 TIMEOUT_S = 60
+LAST_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 _STEP = timedelta(days=1)
 _MODELS = ("gen_ai_response_model", "gen_ai_request_model")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:.]*", re.ASCII)
 _UNITS = {"seconds": "le * 1000", "milliseconds": "le", "ms": "le"}
 Labels = tuple[tuple[str, str], ...]
+
+
+T = TypeVar("T")
 
 
 class NotANumberError(Exception):
@@ -43,6 +50,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
     if sources or not (query.connect and query.table and query.since):
         hint = "--connect http://HOST:9090 --table METRIC --since 1d, and no --from"
         raise Usage("the prometheus engine reads one histogram of a server, since a time", hint=hint)
+    refuse_judged("prometheus", query)
     name = query.table.removesuffix("_bucket")
     columns = compiled({"error": "error_type", **_latency(name, query), **query.columns})
     selector, found, buckets = _selector(name, query), dict[Labels, Inference | LineError | Skipped](), Buckets(subject)
@@ -56,7 +64,7 @@ def reduce(sources: Sequence[Source], subject: Subject, query: Query = PLAIN) ->
                 whole |= {labels: max(grown.values())} if labels not in seeded else {}
             like = found[labels]
             split = list(_split(grown, columns["latency_ms"]))
-            if any(bucket.requests < 0 for bucket in split):
+            if math.inf not in grown or any(bucket.requests < 0 for bucket in split):
                 found[labels] = LineError("its buckets do not add up")
             elif isinstance(like, Inference):
                 for bucket in split:
@@ -154,7 +162,7 @@ def _growth(
     """
     assert query.since
     start = query.since.timestamp()
-    end = query.until.timestamp() if query.until else float(_answer(url, {"query": "time()"})["result"][1])
+    end = query.until.timestamp() if query.until else _answer(url, {"query": "time()"}, _time)
     while start < end:
         stop = min(end, start + _STEP.total_seconds())
         for labels, points in _points(url, f"{selector}[{math.ceil((stop - start) * 1000)}ms]", stop).items():
@@ -170,9 +178,20 @@ def _growth(
 
 def _points(url: str, asked: str, at: float) -> dict[Labels, list[_Point]]:
     """Return by series the counts of each time at which all of its buckets were read."""
+    return _answer(url, {"query": asked, "time": f"{at:.3f}"}, _histograms)
+
+
+def _time(told: Any) -> float:
+    at = float(told["result"][1])
+    if not 0 <= at < LAST_S:
+        raise ValueError("no time")
+    return at
+
+
+def _histograms(told: Any) -> dict[Labels, list[_Point]]:
     series: dict[Labels, dict[float, dict[float, int]]] = {}
-    for one in _answer(url, {"query": asked, "time": f"{at:.3f}"})["result"]:
-        labels = dict(one["metric"])
+    for one in told["result"]:
+        labels = {str(name): str(value) for name, value in one["metric"].items()}
         labels.pop("__name__", None)
         if "le" not in labels:
             raise Usage("that is no classic histogram: its series have no label le", hint="check --table")
@@ -182,6 +201,8 @@ def _points(url: str, asked: str, at: float) -> dict[Labels, list[_Point]]:
             value = float(text)
             if not math.isfinite(value):
                 raise NotANumberError
+            if not (0 <= moment < LAST_S and 0 <= value < 2**53):
+                raise ValueError("no time, or no count")
             times.setdefault(moment, {})[bound] = int(value)
     found = {}
     for key, times in series.items():
@@ -191,32 +212,50 @@ def _points(url: str, asked: str, at: float) -> dict[Labels, list[_Point]]:
     return {key: points for key, points in found.items() if points}
 
 
-def _answer(url: str, asked: Mapping[str, str]) -> Any:
-    """Ask the server, and return the data of its answer."""
-    import base64
+def _answer(url: str, asked: Mapping[str, str], read: Callable[[Any], T]) -> T:
+    """Ask the server, and return what is read of the data of its answer."""
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
-    from urllib.parse import unquote, urlencode
-    from urllib.request import Request, urlopen
+    from urllib.request import urlopen
 
-    address = f"{secretless(url).rstrip('/')}/api/v1/query"
-    user = url.partition("://")[2].rpartition("@")[0]
-    request = Request(address, urlencode(asked).encode())
-    if user:
-        known = base64.b64encode(unquote(user).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {known}")  # it is for this server only
+    request = _request(url, asked)
     try:
         with urlopen(request, timeout=TIMEOUT_S) as answer:
             told = json.load(answer)
         if told["status"] != "success":
             raise ValueError("no success")
-        return told["data"]
+        if told.get("warnings"):
+            fact = f"{secretless(url)} warns of its answer: {str(told['warnings'])[:200]!a}"
+            raise StorageRefused(fact, hint="an answer in part proves nothing; see what the server lacks")
+        return read(told["data"])
     except HTTPError as error:
         with error:
             raise _refused(url, error.code, error.read(2000)) from None
-    except (URLError, OSError) as error:
+    except (URLError, OSError, HTTPException) as error:
         raise away(url, error) from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         raise StorageRefused(f"{secretless(url)} does not answer as Prometheus does", hint="check --connect") from None
+
+
+def _request(url: str, asked: Mapping[str, str]) -> Request:
+    import base64
+    from urllib.parse import unquote, urlencode, urlsplit
+    from urllib.request import Request
+
+    address = f"{secretless(url).rstrip('/')}/api/v1/query"
+    try:
+        parts = urlsplit(address)
+        is_sound = bool(parts.hostname and re.fullmatch(r"[\w.:%-]+", parts.hostname)) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise Usage(f"{secretless(url)!a} is no address", hint="--connect http://HOST:9090")
+    request = Request(address, urlencode(asked).encode())
+    user = url.partition("://")[2].rpartition("@")[0]
+    if user:
+        known = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {known}")  # it is for this server only
+    return request
 
 
 def _refused(url: str, code: int, body: bytes) -> HelixError:

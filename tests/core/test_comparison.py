@@ -393,7 +393,7 @@ def test_worse_fails_an_evaluation_and_undecided_leaves_it_inconclusive_at_best(
     candidate: Stats, baseline: Stats, alone: str, beside: str
 ) -> None:
     evaluation = judge.judge(candidate, LIMITS)
-    found = weighed(evaluation, compare(candidate, baseline, MARGINS), "m@2.0.0", "m@1.0.0")
+    found = weighed(evaluation, compare(candidate, baseline, MARGINS), ())
     assert (evaluation.verdict, found.verdict) == (alone, beside)
     assert found.proven == (evaluation.proven and beside == "passed")
     assert (found.metrics, found.thresholds, found.samples) == (
@@ -408,7 +408,7 @@ def test_worse_fails_an_evaluation_and_undecided_leaves_it_inconclusive_at_best(
 def test_a_warning_becomes_inconclusive_beside_a_comparison_that_is_undecided() -> None:
     candidate = table([6000] * 100)
     evaluation = judge.judge(candidate, LIMITS._replace(warn=frozenset({"max_latency_ms"})))
-    found = weighed(evaluation, compare(candidate, candidate, MARGINS), "m@2.0.0", "m@1.0.0")
+    found = weighed(evaluation, compare(candidate, candidate, MARGINS), ())
     assert (evaluation.verdict, found.verdict) == ("warning", "inconclusive")
 
 

@@ -16,3 +16,13 @@ from helixctl.core.scoring import parse, scored
 )
 def test_a_comma_parts_thousands_and_nothing_else(expected: object, output: str, score: float) -> None:
     assert scored(parse("numeric"), expected, output) == score
+
+
+@pytest.mark.parametrize("scorer", ["numeric:0.01", "numeric:1%"])
+@pytest.mark.parametrize(
+    ("expected", "output", "score"), [(1, 1.01, 1), (1, 1.0101, 0), ("2.5", 2.51, 1), (10**30, 10**30, 1)]
+)
+def test_a_number_at_the_very_tolerance_is_within_it(
+    scorer: str, expected: object, output: object, score: float
+) -> None:
+    assert scored(parse(scorer), expected, output) == score

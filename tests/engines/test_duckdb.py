@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
 
-from helixctl.engines import Query, Reduction, Source, Subject, duckdb, engine, python
+from helixctl.engines import Query, Reduction, Source, Subject, duckdb, engine, python, reduce
 from helixctl.errors import Usage
 
 library = pytest.importorskip("duckdb")
@@ -55,6 +57,7 @@ ODD = [
                 "2026-11-22T10:15:00.1 :Z",
             ),
             *(f"2026-11-22T10:15:00{rest}+00:00" for rest in ("", ".123456", ".1234", ".12345 ")),
+            *("2026-11-22T10:15:00+00:90", "2026-11-22T10:15:00+00:60"),
             *(f"{space}2026-1-22T10:15:00.123Z" for space in " \t0"),  # as long as a usual one
             *("2026-11-22T10:15:0.123Z ", "2026-1-22T10:15:00.1234Z", "20261-1-22T10:15:00.12Z"),
         )
@@ -197,6 +200,51 @@ def test_a_cut_archive_is_told_by_both_alike(tmp_path: Path) -> None:
         assert same(path).malformed_count
 
 
+@pytest.mark.parametrize("folder", ["success=true", "latency_ms=5", "version=1.0.0", "a[1]*", "~"])
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_no_folder_says_anything_of_the_records_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, form: str
+) -> None:
+    row = GOOD | {"success": False, "version": "1.0.0"}
+    plain, odd = tmp_path / f"in.{form}", tmp_path / folder / f"in.{form}"
+    odd.parent.mkdir()
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    if form == "parquet":
+        library.sql(f"COPY (SELECT * FROM '{tmp_path}/in.jsonl') TO '{plain}'")
+    odd.write_bytes(plain.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for path in (odd, odd.relative_to(tmp_path)):
+        assert duckdb.reduce([Source(str(path))], SUBJECT) == duckdb.reduce([Source(str(plain))], SUBJECT)
+        assert duckdb.reduce([Source(str(path))], SUBJECT).stats.totals().failures == 1
+
+
+def test_a_pipe_is_read_once_and_whole(tmp_path: Path) -> None:
+    pipe, path = tmp_path / "pipe", tmp_path / "in.jsonl"
+    path.write_text(f"{json.dumps(GOOD)}\n" * 999)
+    os.mkfifo(pipe)
+    with Popen(["sh", "-c", "cat in.jsonl > pipe"], cwd=tmp_path):
+        assert duckdb.reduce([Source(str(pipe))], SUBJECT).stats.totals().requests == 999
+
+
+@pytest.mark.parametrize("region", ["e u", "", 5, "x" * 65])
+@pytest.mark.parametrize("where", [(), (("region", "eu"),), (("version", "1.0.0"),)])
+def test_a_record_beyond_the_time_range_has_to_be_sound_too(tmp_path: Path, region: object, where: Any) -> None:
+    path = tmp_path / "in.jsonl"
+    early = GOOD | {"ts": "2026-11-21T10:15:00Z", "region": region, "version": "1.0.0"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in (early, GOOD | {"region": "eu", "version": "1.0.0"})))
+    same(path, SUBJECT, Query("native", since=datetime(2026, 11, 22, tzinfo=UTC), where=where))
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_what_duckdb_says_of_a_line_may_be_cut_within_a_character(tmp_path: Path, shift: int) -> None:
+    path = tmp_path / "in.jsonl"
+    row = (
+        f'{{"user":"{"x" * shift}{"日本語" * 30}","success":true,"latency_ms":812.5,"confidence":0.9,"latency_ms":5}}\n'
+    )
+    path.write_text(row)
+    assert same(path).malformed_count == 1
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     path = tmp_path / "in.jsonl"
@@ -214,6 +262,24 @@ def table(tmp_path: Path) -> Path:
 def test_parquet_gives_the_same_as_the_lines_it_was_made_from(table: Path, subject: Subject) -> None:
     lines = python.reduce([Source(str(table))], subject)
     assert duckdb.reduce([Source(str(table.with_suffix(".parquet")))], subject) == lines
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMPTZ", "TIMESTAMP"])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_time_without_end_is_no_time(tmp_path: Path, kind: str, sign: str) -> None:
+    path = tmp_path / "in.parquet"
+    times = f"('{sign}infinity'::{kind}), (NULL), ('2026-11-22T10:15:00'::{kind})"
+    library.sql(f"COPY (SELECT ts, true AS success, 5.0 AS latency_ms FROM (VALUES {times}) t(ts)) TO '{path}'")
+    columns = {"ts": "ts utc"} if kind == "TIMESTAMP" else {"ts": "ts"}
+    asked = Query(columns=columns | {"success": "success", "latency_ms": "latency_ms"})
+    found = duckdb.reduce([Source(str(path))], SUBJECT, asked)
+    assert (found.malformed_count, found.stats.totals().requests) == (1, 2)
+
+
+def test_parquet_is_told_by_its_content(table: Path) -> None:
+    other = table.with_name("IN.PARQUET.old")
+    other.write_bytes(table.with_suffix(".parquet").read_bytes())
+    assert reduce([Source(str(other))], SUBJECT) == duckdb.reduce([Source(str(table))], SUBJECT)
 
 
 def test_parquet_is_read_by_a_column_map(table: Path) -> None:

@@ -186,6 +186,8 @@ def test_buckets_that_do_not_add_up_are_told(server: Server) -> None:
     server.within = series((1, {"1": 5, "+Inf": 3}))
     found = asked(server)
     assert (found.malformed_count, found.malformed[0].why) == (1, "a series: its buckets do not add up")
+    server.within = series((1, {"1": 5}))
+    assert asked(server).malformed_count == 1
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -194,6 +196,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no unit": ({"table": "x"}, "tells no unit"),
     "a name that is none": ({"table": "x}_seconds"}, "no name of a metric"),
     "a label that is none": ({"where": (('a="b",c', "x"),)}, "no name of a metric, or of a label"),
+    "by how requests fared": ({"where": (("error_type", ""),)}, "choose requests by what they are judged by"),
+    "by how long they took": ({"where": (("le", "5"),)}, "choose requests by what they are judged by"),
+    "half an address": ({"connect": "http://[::1"}, "is no address"),
+    "a space in a host": ({"connect": "http://host name:1"}, "is no address"),
+    "a port that is none": ({"connect": "http://host:x"}, "is no address"),
     "a latency of another label": ({"columns": {"latency_ms": "zone"}}, "not made of the label le"),
 }
 
@@ -204,6 +211,17 @@ def test_what_is_asked_wrongly_is_refused(server: Server, name: str) -> None:
     more, fact = REFUSED[name]
     with pytest.raises(Usage, match=fact):
         asked(server, **more)
+
+
+_SERIES = b'{"result":[{"metric":{"le":"%s"},"value":[%s,"%s"]}]}'
+NO_DATA = [
+    *(b"null", b"5", b"[]", b'{"result":null}', b'{"result":[{"metric":null}]}', b"[" * 9999 + b"]" * 9999),
+    *(
+        _SERIES % odd
+        for odd in ((b"abc", b"1", b"1"), (b"1", b"1", b"x"), (b"1", b"1", b"1e300"), (b"1", b"1e99", b"1"))
+    ),
+    _SERIES % (b"1", b'"x"', b"1"),
+]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +239,8 @@ def test_what_is_asked_wrongly_is_refused(server: Server, name: str) -> None:
         (200, b"<html>", StorageRefused, "does not answer as Prometheus does"),
         (200, b'{"status":"error"}', StorageRefused, "does not answer as Prometheus does"),
         (200, b"[]", StorageRefused, "does not answer as Prometheus does"),
+        *((200, b'{"status":"success","data":%s}' % data, StorageRefused, "does not answer as") for data in NO_DATA),
+        (200, b'{"status":"success","warnings":["a part"],"data":{}}', StorageRefused, "warns of its answer"),
     ],
 )
 def test_a_server_that_answers_otherwise_is_told(server: Server, code: int, body: bytes, kind: Any, fact: str) -> None:

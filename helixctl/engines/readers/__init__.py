@@ -36,16 +36,18 @@ READERS: Mapping[str, str] = MappingProxyType(
 """Format -> module, imported when asked for; each is a Reader. They are tried in this order."""
 
 
+_TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
 JUDGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "otlp": ("error.type", "gen_ai.usage"),
         "otel-metrics": ("error.type",),
-        "litellm": ("status", "metadata.status", "error_information", "error_str", "response_cost", "spend"),
+        "litellm": ("status", "metadata.status", "error_information", "error_str", "response_cost", "spend", *_TOKENS),
         "langfuse": ("level", "status_message", "statusMessage", "latency", "usage_details", "usageDetails"),
         "openai-batch": ("response.status_code", "response.body.status", "response.body.error", "response.body.usage"),
         "promptfoo": ("failureReason", "latencyMs", "response", "score", "namedScores", "gradingResult"),
         "inspect": ("output", "total_time", "model_usage", "scores"),
         "dataset": ("output",),
+        "prometheus": ("error_type", "le"),
     }
 )
 """Format -> what of a record says how its request fared, besides fields that are called as those of an inference."""

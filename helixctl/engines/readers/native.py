@@ -22,7 +22,7 @@ MAX_COST_USD = 10**6
 NANO, MILLIONTH = 10**9, 10**6
 YEARS = range(2000, 2200)
 _TRIED = 20
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,20})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
