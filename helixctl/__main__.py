@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
+_interrupts: list[float] = []
+
 
 def main() -> int:
     """Run the command line and return its exit code."""
@@ -29,7 +31,7 @@ def _answer(arguments: list[str]) -> int:
 
         return answer(arguments[1:])
     import gc
-    from signal import SIG_IGN, SIGINT, default_int_handler, getsignal, signal
+    from signal import SIGINT, default_int_handler, getsignal, signal
 
     gc.set_threshold(100_000)  # start-up makes no garbage that is worth looking for
     is_heeded = getsignal(SIGINT) is default_int_handler  # else who started the run had it ignored, as nohup does
@@ -41,11 +43,25 @@ def _answer(arguments: list[str]) -> int:
         return run(arguments)
     finally:
         if is_heeded:
-            signal(SIGINT, SIG_IGN)  # the code is decided
+            _settle()
+
+
+def _settle() -> None:
+    """Let no interrupt change the code, which is decided; SIG_IGN would print of one that comes just then."""
+    import signal
+
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _interrupt(_: int, frame: "FrameType | None") -> None:
-    """Raise KeyboardInterrupt; within an import, which may print it, swallow it or wrap it, end at once."""
+    """Raise KeyboardInterrupt, but once a second; within an import, which may print it, swallow it or wrap it, end at once."""
+    from time import monotonic
+
+    if _interrupts and monotonic() - _interrupts[-1] < 1:
+        return  # what is left behind is being cleaned up
+    _interrupts.append(monotonic())
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             import os

@@ -118,6 +118,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep a test away from the home folder, the caller's variables and other repositories."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it hides what is left in a buffer at the end
     for name in list(os.environ):
         if name.startswith(("HELIX", "GITHUB_", "GITLAB_", "GIT_")) or name in ("CI", "NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)

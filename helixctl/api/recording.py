@@ -103,15 +103,15 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
                 keeper.append(lines, sync=sync)
                 if keeper.rolling.is_due:
                     _refresh(keeper, notes, is_end=False)
+        if recording.malformed and not recording.count:
+            bad = recording.malformed[0]
+            raise _no_inference(bad, is_single=source.name == GIVEN and recording.line == 1)
+        if keeper.recorded:
+            _refresh(keeper, notes, is_end=True)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted: {keeper.said()}") from None
     except StorageRefused as error:
         raise StorageRefused(f"{error.message}; {keeper.said()}", hint=error.hint) from error
-    if recording.malformed and not recording.count:
-        bad = recording.malformed[0]
-        raise _no_inference(bad, is_single=source.name == GIVEN and recording.line == 1)
-    if keeper.recorded:
-        _refresh(keeper, notes, is_end=True)
     bad_lines, rolling = (tuple(recording.malformed), recording.malformed_count), keeper.rolling
     dry = request.dry_run
     return Recorded(record.ref, recording.count, *bad_lines, rolling.refreshed, rolling.logged, tuple(notes), dry)
@@ -119,7 +119,9 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
 
 def _no_inference(bad: Malformed, *, is_single: bool) -> Invalid:
     if is_single:
-        hint = "a success has a latency (--latency-ms), a failure none (--failed, or --error TEXT)"
+        hint = "helixctl record --help has the form of each option"
+        if "latency_ms is missing" in bad.why:
+            hint = "a success has a latency (--latency-ms), a failure none (--failed, or --error TEXT)"
         return Invalid(f"that is no inference: {bad.why}", hint=hint)
     hint = 'the least is {"success":true,"latency_ms":812}; docs/evaluation.md has every field'
     return bad.refused(f"no line is an inference: {bad}", hint)

@@ -75,7 +75,9 @@ def _reading(option: Callable[..., core.TyperOption]) -> tuple[core.TyperOption,
             help="Make a field of a column: 'latency_ms=seconds * 1000'; repeatable.",
             **text,
         ),
-        option("--since", metavar="TIME", help="Only records from this time, date, or 7d ago on.", **text),
+        option(
+            "--since", metavar="TIME", help="Only records from then on: a time, a date, or 7d for so long ago.", **text
+        ),
         option("--until", metavar="TIME", help="Only records before this time.", **text),
         option("--where", metavar="FIELD=VALUE", multiple=True, help="Only such records; repeatable.", **text),
         option("--engine", metavar="NAME", help="What reduces them. Default: by size and format.", **text),

@@ -24,10 +24,11 @@ def _refuse_bytes(arguments: list[str]) -> None:
 def run(arguments: list[str], world: World | None = None) -> int:
     """Run a command line and return its exit code; nothing below prints an error or exits."""
     here = world or World.real()
-    for stream in (here.stdout, here.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace", newline="\n")
     try:
+        for stream in (here.stdout, here.stderr):
+            if hasattr(stream, "reconfigure"):
+                with printing(stream):  # it writes what is left in it
+                    stream.reconfigure(errors="backslashreplace", newline="\n")
         _refuse_bytes(arguments)
         code = quick.answered(arguments, here)
         if code is None:

@@ -9,7 +9,7 @@ from typing import Any
 from helixctl.cli.menu import COMMANDS
 from helixctl.cli.render.paint import safe
 from helixctl.cli.session import World
-from helixctl.cli.streams import silence
+from helixctl.cli.streams import say
 from helixctl.errors import Bug, HelixError, StorageRefused, Usage
 
 
@@ -47,7 +47,7 @@ def _without_values(fact: str) -> str:
 def interrupted(world: World, interrupt: KeyboardInterrupt) -> int:
     """Print what was done before an interrupt, where a command says so, and return 130."""
     if interrupt.args:
-        _write(world, f"{safe(str(interrupt))}\n")
+        say(world.stderr, f"{safe(str(interrupt))}\n")
     return 130
 
 
@@ -75,15 +75,7 @@ def report(world: World, error: HelixError, *, as_json: bool) -> None:
     if error.hint:
         lines.append(f"hint: {safe(error.hint)}\n")
     text = json.dumps(as_data(error)) + "\n" if as_json else "".join(lines)
-    _write(world, text)
-
-
-def _write(world: World, text: str) -> None:
-    try:
-        world.stderr.write(text)
-        world.stderr.flush()
-    except OSError:
-        silence(world.stderr)
+    say(world.stderr, text)
 
 
 def as_data(error: HelixError) -> dict[str, Any]:

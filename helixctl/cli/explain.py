@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
@@ -35,7 +36,9 @@ def _exit_code(word: str) -> tuple[str, list[str]]:
 
 def _error(word: str) -> tuple[str, list[str]]:
     kinds = {one.code: one for one in errors.leaves()}
-    if word not in kinds and word[2:3] in ("3", "7"):  # of their exit codes: a denial is no error, and has none
+    if word not in kinds and re.fullmatch(
+        r"HX[37]\d\d", word
+    ):  # of their exit codes: a denial is no error, and has none
         return _exit_code(word[2])
     found = kinds[one_of("error code", word, kinds)]
     return f"{found.code}  (exit code {found.exit_code})", _lines(found)

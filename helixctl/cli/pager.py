@@ -35,6 +35,7 @@ def shown(text: str, pager: str, environment: Mapping[str, str]) -> bool:
     before = signal.signal(signal.SIGINT, lambda *_: None)  # the pager has it too, and decides
     try:
         child = subprocess.Popen(shlex.split(pager), stdin=subprocess.PIPE, env={**_OWN, **environment})
+        signal.signal(signal.SIGTERM, lambda *_: _end_with(child.pid))
         with suppress(BrokenPipeError):  # the user has left it
             child.communicate(text.encode(errors="backslashreplace"))
         child.wait()
@@ -42,4 +43,14 @@ def shown(text: str, pager: str, environment: Mapping[str, str]) -> bool:
         return False
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return True
+
+
+def _end_with(child: int) -> None:
+    """Let SIGTERM end the pager, which sets the terminal right, and then this process."""
+    os.kill(child, signal.SIGTERM)
+    with suppress(OSError):
+        os.waitpid(child, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)

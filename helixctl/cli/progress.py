@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from helixctl.cli.streams import columns
+
 if TYPE_CHECKING:
     from threading import Event, Thread
 
@@ -50,7 +52,8 @@ class Progress:
         seconds, is_drawn = PATIENCE_S, False
         with suppress(OSError, ValueError):  # the terminal is gone
             while not stopped.wait(PAUSE_S if is_drawn else PATIENCE_S):
-                self._stream.write(f"{_ERASED}{line(self._name, *self._at, int(seconds))}")
+                told = line(self._name, *self._at, int(seconds))
+                self._stream.write(f"{_ERASED}{told[: (columns(self._stream) or 80) - 1]}")
                 self._stream.flush()
                 seconds, is_drawn = seconds + PAUSE_S, True
             if is_drawn:

@@ -10,12 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
-from helixctl.cli.streams import Done, columns, in_place_of, is_hung_up, printing, silence, whole
+from helixctl.cli.streams import Done, columns, in_place_of, is_hung_up, printing, say, silence, whole
 from helixctl.errors import HelixError, StorageRefused, Unconfirmed, Usage
 
 if TYPE_CHECKING:
@@ -290,8 +289,7 @@ class Session(NamedTuple):
 
         self.told()
         if not self.quiet:
-            with suppress(OSError):
-                self.world.stderr.write(f"warning: {safe(text)}\n")
+            say(self.world.stderr, f"warning: {safe(text)}\n")
 
     def painted(self, stream: TextIO | None = None) -> bool:
         """Tell whether to colour a stream: --color, NO_COLOR, FORCE_COLOR, CLICOLOR, TERM, terminal, in that order."""
@@ -334,7 +332,7 @@ class Session(NamedTuple):
         if self.terms.get("dry_run") or record.status is Status.RETIRED:
             return
         if record.status is Status.ACTIVE:
-            self.confirm_by_name(f"retiring {record.ref}, which is active,", str(record.ref), confirm)
+            self.confirm_by_name(f"retiring {record.ref}, which is active", str(record.ref), confirm)
         else:
             if confirm not in (None, str(record.ref)):
                 raise Unconfirmed("the name does not match", hint=f"add --confirm={record.ref}")

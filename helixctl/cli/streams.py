@@ -64,6 +64,15 @@ def silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def say(stream: TextIO, text: str) -> None:
+    """Write what is said beside the result; where nobody can be told, it goes nowhere, and the exit code stays."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        silence(stream)
+
+
 @contextmanager
 def printing(stream: TextIO) -> Iterator[None]:
     """Turn an error of standard output into a refusal, but leave a closed pipe to the edge; what is left in it goes nowhere."""

@@ -22,7 +22,7 @@ def answer(arguments: list[str]) -> int:
     found = _root(root)
     if found is not None:
         words = sorted(word for word in _words(os.path.join(found, "models"), typed) if word.startswith(typed))
-        text = "".join(f"{word}\n" for word in words if SIGNS.issuperset(word))
+        text = "".join(f"{word}\n" for word in words if SIGNS.issuperset(word) and word[0] != "-")
         try:
             print(text, end="", flush=True)  # noqa: T201
         except OSError:

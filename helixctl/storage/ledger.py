@@ -2,8 +2,8 @@
 
 It is derived from the segments, and kept in `.helix/index.db` so that a command reads only what was appended since.
 `verify` never trusts it. One that came with a clone or a copy is none of this folder: it was made beside another lock, whose
-inode and time of change nobody can foresee. A segment that shrank, vanished, or was changed at its end makes it be built anew; a byte changed
-in the midst of one that was read before is found by `verify` only.
+inode and time of change nobody can foresee. A segment that shrank, vanished, was touched, or was changed at its end makes it
+be built anew; a byte changed in the midst of one that has grown since is found by `verify` only.
 """
 
 import json
@@ -229,9 +229,9 @@ def read_on(ledger: Ledger, path: str) -> None:
     if os.path.islink(full):
         raise BrokenLog("a link stands in place of a segment", path=path, hint="restore the file from git")
     with disk.refusing(f"read {path}"), open(full, "rb") as handle:
-        stat = os.fstat(handle.fileno())
         handle.seek(segment.size)
         rest = handle.read()
+        stat = os.fstat(handle.fileno())
     *lines, tail = rest.split(b"\n")
     if not tail and lines and b"\0" in lines[-1]:
         tail = lines.pop() + b"\n"
@@ -267,8 +267,8 @@ def _still_there(root: str, known: Segment, found: dict[str, os.stat_result]) ->
     stat = found.get(known.path)
     if stat is None or stat.st_size < known.size:
         return False
-    if (stat.st_size, stat.st_mtime_ns) == (known.size, known.mtime_ns):
-        return True
+    if stat.st_size == known.size:
+        return stat.st_mtime_ns == known.mtime_ns
     with open(os.path.join(root, known.path), "rb") as handle:
         handle.seek(max(known.size - 67, 0))
         return handle.read(min(known.size, 67)) == f'{known.last}"}}\n'.encode()[-known.size :] or known.size == 0

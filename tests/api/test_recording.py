@@ -201,6 +201,17 @@ def test_an_interrupt_says_what_is_kept_and_never_comes_between_writing_and_coun
     assert str(stopped.value) == "interrupted: inferences of m@1.0.0 recorded: 30, out of lines read: 30"
 
 
+def test_an_interrupt_of_the_last_refresh_says_what_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.register("m@1.0.0")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("helixctl.api.recording._refresh", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="recorded: 30, out of lines read: 30"):
+        place.registry.record("m@1.0.0", lines(30))
+
+
 @pytest.mark.parametrize("bad", [{"ts": "2026-03-09T00:00:00Z"}, {"version": "2.0.0"}, {"latency_ms": -1}])
 def test_a_stream_without_any_inference_is_refused_and_leaves_nothing(place: Place, bad: dict[str, Any]) -> None:
     place.register("m@1.0.0")

@@ -59,14 +59,3 @@ def test_the_options_of_the_quick_way_are_those_of_the_commands() -> None:
         known = {option: param.name for param in params for option in (*param.opts, *param.secondary_opts)}
         for option, called in {**quick.VALUED, **quick.FLAGS, **read.options}.items():
             assert known[option] == called, (name, option)
-
-
-def test_an_interrupt_that_python_wraps_while_it_makes_a_class_is_one(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Interrupted:
-        def __set_name__(self, *_: object) -> None:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(quick, "answered", lambda *_: type("Made", (), {"name": Interrupted()}))
-    assert cli("list") == Ran(130, "", "")

@@ -29,7 +29,7 @@ def test_notes_stand_beside_their_model_or_below_it_where_the_screen_is_narrow(p
     wide, narrow = cli("status", COLUMNS="200"), cli("status", COLUMNS="80")
     assert (wide.code, narrow.code) == (0, 0)
     notes = [
-        "ends: 2.0.0 (in 18 days)",
+        "ends: 2.0.0 on 2026-03-20 (in 18 days)",
         "scheduled: 2.0.0 at 2026-03-02T12:00:00Z",
         "overrides to review: 1",
         "drifted: 2.0.0",
@@ -53,7 +53,7 @@ def test_where_all_is_well_nothing_is_said_of_the_registry_unless_asked(place: P
 
 def test_a_time_is_told_as_in_the_list(place: Place, cli: Cli) -> None:
     place.register("m@1.0.0", extra="\n[availability]\nend_of_life = 2025-01-30\n")
-    assert "ends: 1.0.0 (13 months ago)\n" in cli("status", COLUMNS="80").out
+    assert "ends: 1.0.0 on 2025-01-30 (13 months ago)\n" in cli("status", COLUMNS="80").out
     assert "2025-01-30 (13 months ago)" in cli("list", COLUMNS="80").out
 
 

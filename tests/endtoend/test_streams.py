@@ -86,6 +86,13 @@ def test_a_change_that_was_made_ends_with_0_though_it_cannot_be_printed(full: Pl
     assert [entry["action"] for entry in full.registry.audit()][-2:] == ["version.blocked", "version.unblocked"]
 
 
+@pytest.mark.parametrize("stream", ["2>/dev/full", ">/dev/full 2>&1"])
+def test_a_warning_that_cannot_be_printed_changes_no_code(full: Place, stream: str) -> None:
+    for words, code in (("block m@1.0.0", 0), ("check other@1.0.0", 3), ("evaluate m@1.0.0 --from /dev/null", 7)):
+        assert closing(stream, words, full.root).code == code
+    assert full.registry.verify().outcome == "ok"
+
+
 def test_a_change_that_changes_nothing_may_fail_to_print(full: Place) -> None:
     ran = said_to(os.open("/dev/full", os.O_WRONLY), "unblock m@2.0.0", full.root)
     assert ran.code == 8

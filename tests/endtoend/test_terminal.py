@@ -71,6 +71,20 @@ def test_a_pipe_sees_no_pager(full: Place, tmp_path: Path) -> None:
     assert (ran.code, (tmp_path / "run").exists()) == (0, False)
 
 
+def test_sigterm_ends_the_pager_too(full: Place, tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ntrap 'touch {tmp_path}/left; exit' TERM\necho up\nwhile :; do sleep 0.05; done\n")
+    pager.chmod(0o755)
+    kills = '"$@" <&0 & sleep 1; kill -TERM $!; wait $!; echo code $?'
+    known = {**os.environ, "TERM": "xterm", "HELIX_PAGER": str(pager)}
+    shown = on_terminal(
+        ["bash", "-c", kills, "-", *COMMAND, "audit", "log"], full.root, environment=known, size=(5, 80)
+    )
+    assert "up" in shown.text
+    assert "code 143" in shown.text
+    assert (tmp_path / "left").exists()
+
+
 @pytest.mark.parametrize("pager", ["no-such-pager", "'", "cat", "   "])
 def test_without_a_pager_that_runs_the_text_is_printed(full: Place, pager: str) -> None:
     shown = typed(full, "audit", "log", "--color", "never", pager=pager)

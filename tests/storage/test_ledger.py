@@ -99,6 +99,19 @@ def test_a_segment_that_shrank_makes_the_index_be_built_anew(place: Place) -> No
     assert list(expect_same(place)["logged"][0]) == ["models/m/1.0.0.toml"]
 
 
+def test_a_segment_that_was_changed_in_its_midst_is_read_again(place: Place) -> None:
+    place.register("m@1.0.0", "m@2.0.0")
+    warm(place)
+    segment = segments(place)[0]
+    raw = segment.read_bytes()
+    segment.write_bytes(raw.replace(b"success", b"succesS", 1))
+    os.utime(segment, ns=(0, 1))
+    assert place.registry.status().integrity != "ok"
+    segment.write_bytes(raw)
+    os.utime(segment, ns=(0, 2))
+    assert place.registry.status().integrity == "ok"
+
+
 def test_a_segment_that_shrank_and_grew_otherwise_makes_the_index_be_built_anew(place: Place) -> None:
     place.register("m@1.0.0")
     first = segments(place)[0].read_bytes()

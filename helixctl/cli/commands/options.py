@@ -36,7 +36,8 @@ Look = Annotated[
 Sign = Annotated[bool, typer.Option("--sign", help="Sign it, by HELIX_SIGNING_KEY or git's key.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="From this RFC 3339 time, date, or 7d ago on.")
+    str | None,
+    typer.Option("--since", metavar="TIME", help="From then on: an RFC 3339 time, a date, or 7d for so long ago."),
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]
 Against = Annotated[

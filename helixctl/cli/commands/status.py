@@ -14,7 +14,8 @@ def run(
     ctx: typer.Context,
     model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Only this model.")] = None,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="As it was at this RFC 3339 time, date, or 7d ago.")
+        str | None,
+        typer.Option("--at", metavar="TIME", help="As it was then: an RFC 3339 time, a date, or 7d for so long ago."),
     ] = None,
 ) -> None:
     """Tell what serves, what is on its way, what a rollback would restore, what ends soon and what waits, by model.

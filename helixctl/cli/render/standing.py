@@ -143,7 +143,10 @@ def _notes(one: Payload, screen: Screen) -> Iterator[str]:
     if one["blocked"]:
         yield f"blocked: {', '.join(one['blocked'])}"
     if one["ending"]:
-        endings = (each["version"] + screen.since(each["end_of_life"]) for each in one["ending"])
+        endings = (
+            f"{each['version']} on {each['end_of_life'][:10]}{screen.since(each['end_of_life'])}"
+            for each in one["ending"]
+        )
         yield f"ends: {', '.join(endings)}"
     for each in one["scheduled"]:
         yield f"scheduled: {each['ref'].rpartition('@')[2]} at {each['at']}"
