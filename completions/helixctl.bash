@@ -15,7 +15,7 @@ _helixctl() {
   esac
   for (( ; i < count - 1; i++ )); do
     case "${line[i]}" in
-      -C|--registry) registry=(-C "${line[i+1]}"); (( i++ )) ;;
+      -C|--registry) registry=(-C "${line[i+1]/#~\//$HOME/}"); (( i++ )) ;;
       --action|--actor|--against|--as-of|--at|--baseline|--baseline-from|--color|--confidence|--confirm|--connect|--cost|--dataset|--display-name|--engine|--eol|--error|--expect|--expires|--fields|--file|--for|--format|--framework|--from|--grace-days|--input-tokens|--keep|--latency-ms|--limit|--look|--map|--margin|--migration-guide|--model|--name|--not-after|--outcome|--output|--output-tokens|--override|--provider|--provider-model-id|--reason|--region|--registry|--replacement|--scorer|--set|--severity|--since|--summary|--table|--tag|--to|--ts|--unset|--until|--version|--weight|--where|--window|-C|-f|-n|-o) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;

@@ -59,7 +59,7 @@ Register-ArgumentCompleter -Native -CommandName helixctl -ScriptBlock {
     $command = $helixctlCommands[$name]
     $previous = $typed[-1]
     $kind = if ($command.refs.ContainsKey($previous)) { $command.refs[$previous] } else { $command.kind }
-    $at = [array]::IndexOf($typed, '-C')
+    $at = [Math]::Max([array]::IndexOf($typed, '-C'), [array]::IndexOf($typed, '--registry'))
     $registry = if ($at -ge 0 -and $at + 1 -lt $typed.Count) { @('-C', $typed[$at + 1]) } else { @() }
     if ($command.values.ContainsKey($previous)) { $offers = $command.values[$previous] }
     elseif ($word -like '-*') { $offers = $command.options }

@@ -156,7 +156,7 @@ _helixctl() {{
   esac
   for (( ; i < count - 1; i++ )); do
     case "${{line[i]}}" in
-      -C|--registry) registry=(-C "${{line[i+1]}}"); (( i++ )) ;;
+      -C|--registry) registry=(-C "${{line[i+1]/#~\\//$HOME/}}"); (( i++ )) ;;
       {valued}) (( i++ )) ;;
       -*) ;;
       *) (( seen++ )) ;;
@@ -370,7 +370,7 @@ Register-ArgumentCompleter -Native -CommandName helixctl -ScriptBlock {{
     $command = $helixctlCommands[$name]
     $previous = $typed[-1]
     $kind = if ($command.refs.ContainsKey($previous)) {{ $command.refs[$previous] }} else {{ $command.kind }}
-    $at = [array]::IndexOf($typed, '-C')
+    $at = [Math]::Max([array]::IndexOf($typed, '-C'), [array]::IndexOf($typed, '--registry'))
     $registry = if ($at -ge 0 -and $at + 1 -lt $typed.Count) {{ @('-C', $typed[$at + 1]) }} else {{ @() }}
     if ($command.values.ContainsKey($previous)) {{ $offers = $command.values[$previous] }}
     elseif ($word -like '-*') {{ $offers = $command.options }}

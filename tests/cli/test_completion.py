@@ -149,6 +149,11 @@ def test_the_versions_are_those_of_the_registry_that_the_line_names(offered: Pla
     assert [*asked("helixctl show openai/gpt@2", "", elsewhere)] == []
 
 
+def test_bash_knows_the_home_folder(offered: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(offered.root.parent))
+    assert bash(f"helixctl show -C ~/{offered.root.name} openai/gpt@2", "", Path("/")) == ["openai/gpt@2.0.0"]
+
+
 FILES_TO = {
     "register -f its": ["its file"],
     "register --file=its": ["its file"],
