@@ -109,10 +109,12 @@ def weighed(evaluation: Evaluation, compared: Compared | None) -> Evaluation:
 
 def _of_baseline(asked: Asked, sources: Sequence[str]) -> Asked:
     """Return what is wanted of the baseline: likewise, of its own sources; standard input feeds one side."""
-    stdin = None if "-" in (*asked.patterns, *asked.datasets) else asked.stdin
+    stdin, query = None if "-" in (*asked.patterns, *asked.datasets) else asked.stdin, asked.query
     if asked.datasets and not asked.patterns:
-        return Asked((), asked.query, stdin, datasets=sources)
-    return Asked(sources, asked.query, stdin, window=None if sources else asked.window)
+        return Asked((), query, stdin, datasets=sources)
+    if not sources and not query.connect:  # what was recorded has a form of its own
+        query = query._replace(format=None, columns={})
+    return Asked(sources, query, stdin, window=None if sources else asked.window)
 
 
 def _is_same(*sides: Side) -> bool:

@@ -36,9 +36,7 @@ def _exit_code(word: str) -> tuple[str, list[str]]:
 
 def _error(word: str) -> tuple[str, list[str]]:
     kinds = {one.code: one for one in errors.leaves()}
-    if word not in kinds and re.fullmatch(
-        r"HX[37]\d\d", word
-    ):  # of their exit codes: a denial is no error, and has none
+    if word not in kinds and re.fullmatch(r"HX[37]\d\d", word):  # a denial is no error, and has no code of its own
         return _exit_code(word[2])
     found = kinds[one_of("error code", word, kinds)]
     return f"{found.code}  (exit code {found.exit_code})", _lines(found)

@@ -66,6 +66,30 @@ def test_files_stand_for_what_was_recorded_on_the_side_that_names_them(pair: Pla
     assert verdict((), (good,)) is Verdict.UNDECIDED
 
 
+def test_a_column_map_is_of_files_and_not_of_what_was_recorded_of_the_baseline(pair: Place) -> None:
+    pair.registry.record("m@1.0.0", GOOD)
+    table = pair.root.parent / "in.csv"
+    table.write_text("took\n" + "".join(f"{one['latency_ms']}\n" for one in GOOD))
+    asked = Query("csv", {"latency_ms": "took", "success": "took is not empty"})
+    compared = pair.registry.compare("m@2.0.0", "m@1.0.0", [str(table)], query=asked)
+    assert compared.comparison.verdict is Verdict.EQUIVALENT
+    for query in (asked, Query("csv")):
+        with pytest.raises(Usage, match="does not apply to what was recorded"):
+            pair.registry.compare("m@2.0.0", "m@1.0.0", query=query)
+
+
+def test_what_is_to_be_run_again_has_its_options_and_the_next_look(pair: Place) -> None:
+    pair.registry.record("m@1.0.0", GOOD)
+    few = lines(pair, "few.jsonl", GOOD[:60])
+    again = []
+    for look in (None, "1/2", "2/2"):
+        compared = pair.registry.compare("m@2.0.0", "m@1.0.0", [few], margins={"error_rate": 0.01}, look=look)
+        assert compared.comparison.verdict is Verdict.UNDECIDED
+        again.append(compared.advice[0].partition("helixctl compare m@2.0.0 m@1.0.0")[2])
+    options = " --from FILE --margin error_rate=0.01"
+    assert again == [f"{options}`", f"{options} --look 2/2`", ""]
+
+
 def test_cost_comes_from_the_prices_of_each_version(place: Place) -> None:
     place.register("m@1.0.0")
     text = place.path("m@1.0.0").read_text().partition("\n[lifecycle]")[0]
