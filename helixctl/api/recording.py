@@ -120,7 +120,7 @@ def record_lines(store: Store, request: ask.Request, record: Record, source: Sou
 def _no_inference(bad: Malformed, *, is_single: bool) -> Invalid:
     if is_single:
         hint = "helixctl record --help has the form of each option"
-        if "latency_ms is missing" in bad.why:
+        if bad.why.startswith("latency_ms"):
             hint = "a success has a latency (--latency-ms), a failure none (--failed, or --error TEXT)"
         return Invalid(f"that is no inference: {bad.why}", hint=hint)
     hint = 'the least is {"success":true,"latency_ms":812}; docs/evaluation.md has every field'

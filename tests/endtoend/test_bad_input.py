@@ -19,10 +19,10 @@ HEAD = 'schema = 1\nmodel = "new"\nversion = "1.0.0"\nprovider = "x"\n'
 @pytest.mark.parametrize(
     ("words", "stdin", "told"),
     [
-        ("--latency-ms nan", "", ("that is no inference: NaN or Infinity", "--latency-ms")),
-        ("--latency-ms inf", "", ("that is no inference: NaN or Infinity", "--latency-ms")),
+        ("--latency-ms nan", "", ("that is no inference: NaN or Infinity", "record --help")),
+        ("--latency-ms inf", "", ("that is no inference: NaN or Infinity", "record --help")),
         ("--confidence 0.5", "", ("that is no inference: latency_ms is missing though success is true", "--failed")),
-        ("--latency-ms 5 --region a/b", "", ("that is no inference: region is not a name", "--latency-ms")),
+        ("--latency-ms 5 --region a/b", "", ("that is no inference: region is not a name", "record --help")),
         ("--latency-ms much", "", ("invalid value for '--latency-ms': it is not a valid number", "record --help")),
         (
             "--input-tokens 1.7",
