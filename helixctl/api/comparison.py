@@ -24,7 +24,7 @@ Stated = Mapping[str, Decimal | float]
 
 
 class Compared(NamedTuple):
-    """A comparison, the versions it is of, what was read of both, and the options that named it."""
+    """A comparison, the versions it is of, what was read of both, and the options that ask for it again."""
 
     ref: Ref
     baseline: Ref

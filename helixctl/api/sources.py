@@ -158,14 +158,14 @@ def _refuse_vain(asked: Asked, settings: Settings) -> None:
     since, until = asked.query.since, asked.query.until
     if since and until and since >= until:
         raise Usage("--since is not before --until", hint="exchange the two")
-    is_alone = not ({*asked.patterns} - {RECORDED} or asked.query.connect or asked.datasets)
-    if is_alone and (asked.query.format or asked.query.columns):
+    kind = kind_of(asked, settings)
+    if kind == "recorded" and (asked.query.format or asked.query.columns):
         given = "--format" if asked.query.format else "--map"
         raise Usage(f"{given} does not apply to what was recorded", hint="name files by --from, or leave it out")
     names = [name for name, _ in asked.query.where]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise Usage(f"--where names {twice!a} twice, and a record has one value of it", hint="leave one of them out")
-    if asked.query.table and kind_of(asked, settings) != "cluster":
+    if asked.query.table and kind != "cluster":
         raise Usage("--table names a table of a cluster", hint="say of which: --connect clickhouse://HOST/DATABASE")
 
 

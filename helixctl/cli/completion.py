@@ -121,11 +121,12 @@ def _bash(commands: list[Words]) -> str:
     for one in commands:
         options = " ".join(name for name, _ in one.options)
         cases.append(f'    "{one.name}") options="{options}"; kind={one.argument}; most={one.arguments} ;;')
-        if "argument" in one.choices:
-            arguments.append(f'        "{one.name}") words="{" ".join(one.choices["argument"])}" ;;')
         for name, offered in one.choices.items():
-            if name != "argument":
-                values.append(f'    "{one.name} {name}") words="{" ".join(offered)}" ;;')
+            words = f'words="{" ".join(offered)}" ;;'
+            if name == "argument":
+                arguments.append(f'        "{one.name}") {words}')
+            else:
+                values.append(f'    "{one.name} {name}") {words}')
         values += [f'    "{one.name} {name}") value={kind} ;;' for name, kind in one.kinds.items()]
     return _BASH.format(
         tops=" ".join(_tops()),

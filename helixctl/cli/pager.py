@@ -32,7 +32,8 @@ def is_taller(text: str, size: os.terminal_size) -> bool:
 
 def shown(text: str, pager: str, environment: Mapping[str, str]) -> bool:
     """Show text through a pager until the user leaves it; False where the pager cannot be run."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # the pager has it too, and decides
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, lambda *_: None)  # the pager has it too, and decides
     try:
         child = subprocess.Popen(shlex.split(pager), stdin=subprocess.PIPE, env={**_OWN, **environment})
         signal.signal(signal.SIGTERM, lambda *_: _end_with(child.pid))
@@ -42,8 +43,8 @@ def shown(text: str, pager: str, environment: Mapping[str, str]) -> bool:
     except (OSError, ValueError, IndexError):
         return False
     finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     return True
 
 

@@ -50,7 +50,7 @@ JUDGED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "prometheus": ("error_type", "le"),
     }
 )
-"""Format -> what of a record says how its request fared, besides fields that are called as those of an inference."""
+"""Format, or prometheus -> what of a record says how its request fared, besides fields that are called as those of an inference."""
 
 
 class LineError(ValueError):
